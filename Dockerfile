@@ -1,0 +1,74 @@
+# The separate build image, for interpreted code: the full Python image makes wheels,
+# and the slim one, which is shipped, receives only those wheels.
+
+# 1. dependencies: a wheel of each locked package. Runs again only when the lock file changes.
+#    The full image has every compiler: a package that has no wheel is compiled here.
+FROM python:3.14 AS dependencies
+
+COPY requirements/runtime.txt /
+RUN pip wheel --no-cache-dir --require-hashes --requirement runtime.txt --wheel-dir /wheels
+
+# Slim has no .pyc of the standard library, and a process that is not root can never write them:
+# each start would compile again what it imports. So this imports all that a start of gunicorn
+# imports, and compiles what is not yet. By hash: new dates on the files cannot make it stale.
+COPY <<EOF /bytecode.py
+import os, py_compile, sys
+import concurrent.futures.thread, encodings.idna  # loaded late, by the first worker and request
+from gunicorn.app.wsgiapp import WSGIApplication
+from gunicorn.arbiter import Arbiter
+
+Arbiter(WSGIApplication()).app.wsgi()
+for spec in [getattr(module, "__spec__", None) for module in list(sys.modules.values())]:
+    if spec and spec.cached and not os.path.exists(spec.cached):
+        py_compile.compile(spec.origin, doraise=True, invalidation_mode=py_compile.PycInvalidationMode.CHECKED_HASH)
+EOF
+
+# 2. application: the wheel of the app itself. Runs again when the source changes.
+FROM python:3.14 AS application
+
+WORKDIR /src
+COPY requirements/build.txt .
+RUN pip install --no-cache-dir --require-hashes --requirement build.txt
+COPY . .
+# With one date for all files, whatever theirs are, the same source gives the same wheel.
+# No isolation: that would download the build backend again, with no hash.
+RUN SOURCE_DATE_EPOCH=315532800 python -m build --wheel --no-isolation --outdir /wheels
+
+# 3. runtime: the image that is shipped. Its wheels stay in the stages that made them.
+FROM python:3.14-slim AS runtime
+
+# The layer that changes with the lock file. SOURCE_DATE_EPOCH has pip, too, compile by hash.
+RUN --mount=type=bind,from=dependencies,source=/wheels,target=/wheels \
+    --mount=type=bind,from=dependencies,source=/bytecode.py,target=/bytecode.py \
+    export PYTHONDONTWRITEBYTECODE=1 SOURCE_DATE_EPOCH=315532800 \
+    && pip install --no-cache-dir --no-index --root-user-action=ignore /wheels/*.whl \
+    && python /bytecode.py --worker-class=gthread 'flask:Flask("")' \
+    && chmod 0755 /run/lock /var/tmp
+
+# Each line of the log at once, whatever prints it.
+ENV PYTHONUNBUFFERED=1
+
+# The layer that changes with the source: a few kilobytes. The wheel's name starts with the package's.
+# Fails when the app cannot be imported. pip has done its work, and scanners would report it.
+RUN --mount=type=bind,from=application,source=/wheels,target=/wheels \
+    --mount=type=bind,from=dependencies,source=/bytecode.py,target=/bytecode.py \
+    export PYTHONDONTWRITEBYTECODE=1 SOURCE_DATE_EPOCH=315532800 \
+    && pip install --no-cache-dir --no-index --root-user-action=ignore /wheels/*.whl \
+    && wheel=$(basename /wheels/*.whl) \
+    && python /bytecode.py --config="python:${wheel%%-*}.server" \
+    && pip uninstall --yes --root-user-action=ignore pip \
+    && rm -r /usr/local/lib/python3.14/ensurepip
+
+LABEL org.opencontainers.image.title="Hello world!" \
+      org.opencontainers.image.description="A Flask app, installed from wheels into a slim image" \
+      org.opencontainers.image.licenses="MIT"
+
+# Numbers: Kubernetes cannot tell that a name is not root.
+USER 10001:10001
+EXPOSE 8080
+HEALTHCHECK --interval=30s --timeout=3s --start-period=10s --start-interval=1s CMD ["python", "-c", "\
+import http.client, os, sys; \
+probe = http.client.HTTPConnection('127.0.0.1', int(os.environ.get('PORT') or 8080), timeout=2); \
+probe.request('GET', '/healthz'); \
+sys.exit(probe.getresponse().status != 204)"]
+CMD ["python", "-m", "hello_app.server"]
