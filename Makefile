@@ -25,6 +25,9 @@ lock: .venv/ready ## pin the newest releases of everything, by hash
 image: ## build the image
 	docker build -t hello .
 
+bench: .venv/ready ## measure the image beside what it replaces, and write README's table
+	.venv/bin/python benchmarks/bench.py
+
 .venv/ready: requirements/dev.txt
 	@$(PYTHON) -c 'import sys; sys.exit(None if sys.version_info >= (3, 11) else \
 		"Python 3.11 or newer is needed, and $(PYTHON) is %d.%d: name another with make PYTHON=..." % sys.version_info[:2])'
@@ -32,4 +35,4 @@ image: ## build the image
 	.venv/bin/pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements/dev.txt
 	@touch $@
 
-.PHONY: help run test lint lock image
+.PHONY: help run test lint lock image bench

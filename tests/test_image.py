@@ -22,7 +22,7 @@ HARDENED = [
 
 
 def layers(docker, name):
-    """Return an image's layers, from the base up, as the bytes of their tar archives."""
+    """Return the layers of an image, named with its tag, from the base up, as the bytes of their tar archives."""
     saved = subprocess.run(["docker", "save", name], capture_output=True, check=True).stdout
     with tarfile.open(fileobj=io.BytesIO(saved)) as archive:
         manifest = json.load(archive.extractfile("manifest.json"))[0]
@@ -37,7 +37,7 @@ def compressed(layer):
 
 @pytest.fixture(scope="module")
 def image_layers(docker, image):
-    return layers(docker, image)
+    return layers(docker, f"{image}:latest")
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,9 @@
+# What the separate build image replaces: the app built and run in one image, with the locked packages and the same server.
+ARG BASE=python:3.14
+FROM ${BASE}
+
+WORKDIR /app
+COPY . .
+RUN pip install --no-cache-dir --require-hashes --requirement requirements/runtime.txt
+EXPOSE 8080
+CMD ["python", "-m", "hello_app.server"]

@@ -1,0 +1,56 @@
+"""Every command of the README, as it stands there."""
+
+import os
+import re
+import signal
+import subprocess
+
+import pytest
+from conftest import ROOT, Server, wait_until
+
+RUN = "docker run -p 8080:8080 "
+HARDENED = RUN + "--read-only --cap-drop ALL --security-opt no-new-privileges --pids-limit 64 --memory 128m hello"
+ARCHIVE = (
+    "docker build --no-cache --provenance=false --sbom=false --build-arg SOURCE_DATE_EPOCH=0"
+    " --output type=oci,dest=hello.tar,rewrite-timestamp=true ."
+)
+SERVE = ["make run", "flask run"]
+SERVE_IMAGE = ["docker build -t hello . && docker run --rm -p 8080:8080 hello", RUN + "hello", HARDENED]
+# Run by test_image.py, and what runs this or takes minutes.
+ELSEWHERE = [ARCHIVE, "make test", "make bench"]
+
+
+def check_serves(command):
+    """Run a command in the project's folder, nothing exported, until it answers on port 8080; then interrupt it."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("FLASK_")}
+    environment["PATH"] = f"{ROOT}/.venv/bin:{environment['PATH']}"
+    process = subprocess.Popen(
+        ["bash", "-c", command],
+        cwd=ROOT,
+        env=environment,
+        start_new_session=True,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        wait_until(Server(8080).answers, "an answer on port 8080", 60)
+        assert Server(8080).request()[2] == b"Hello world!"
+    finally:
+        os.killpg(process.pid, signal.SIGINT)
+        process.wait(20)
+
+
+@pytest.mark.parametrize("command", SERVE)
+def test_command_serves(port_8080, command):
+    check_serves(command)
+
+
+@pytest.mark.parametrize("command", SERVE_IMAGE)
+def test_command_serves_the_image(image, port_8080, command):
+    check_serves(command)
+
+
+def test_readme_has_no_other_command():
+    blocks = re.findall(r"```sh\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    commands = {line.strip() for block in blocks for line in block.splitlines()}
+    assert commands <= {*SERVE, *SERVE_IMAGE, *ELSEWHERE}
