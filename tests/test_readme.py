@@ -51,6 +51,6 @@ def test_command_serves_the_image(image, port_8080, command):
 
 
 def test_readme_has_no_other_command():
-    blocks = re.findall(r"```sh\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    blocks = re.findall(r"```sh\n(.*?)\s*```", (ROOT / "README.md").read_text(), re.DOTALL)
     commands = {line.strip() for block in blocks for line in block.splitlines()}
     assert commands <= {*SERVE, *SERVE_IMAGE, *ELSEWHERE}
