@@ -38,6 +38,7 @@ RUN SOURCE_DATE_EPOCH=315532800 python -m build --wheel --no-isolation --outdir 
 FROM python:3.14-slim AS runtime
 
 # The layer that changes with the lock file. SOURCE_DATE_EPOCH has pip, too, compile by hash.
+# The last line leaves the user nothing to write to but /tmp and /dev/shm.
 RUN --mount=type=bind,from=dependencies,source=/wheels,target=/wheels \
     --mount=type=bind,from=dependencies,source=/bytecode.py,target=/bytecode.py \
     export PYTHONDONTWRITEBYTECODE=1 SOURCE_DATE_EPOCH=315532800 \
@@ -49,7 +50,8 @@ RUN --mount=type=bind,from=dependencies,source=/wheels,target=/wheels \
 ENV PYTHONUNBUFFERED=1
 
 # The layer that changes with the source: a few kilobytes. The wheel's name starts with the package's.
-# Fails when the app cannot be imported. pip has done its work, and scanners would report it.
+# Fails when the app cannot be imported. pip and its copy in ensurepip have done their work, and
+# scanners would report them.
 RUN --mount=type=bind,from=application,source=/wheels,target=/wheels \
     --mount=type=bind,from=dependencies,source=/bytecode.py,target=/bytecode.py \
     export PYTHONDONTWRITEBYTECODE=1 SOURCE_DATE_EPOCH=315532800 \
@@ -57,7 +59,7 @@ RUN --mount=type=bind,from=application,source=/wheels,target=/wheels \
     && wheel=$(basename /wheels/*.whl) \
     && python /bytecode.py --config="python:${wheel%%-*}.server" \
     && pip uninstall --yes --root-user-action=ignore pip \
-    && rm -r /usr/local/lib/python3.14/ensurepip
+    && rm -r /usr/local/lib/python3.*/ensurepip
 
 LABEL org.opencontainers.image.title="Hello world!" \
       org.opencontainers.image.description="A Flask app, installed from wheels into a slim image" \
