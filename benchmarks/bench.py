@@ -5,15 +5,13 @@ Start: seconds from calling `docker run` to the first answer of 200; the median,
 of ROUNDS runs. Each round starts every image once, so that what else the machine does falls on all alike.
 """
 
-import gzip
 import http.client
-import io
-import json
 import statistics
 import subprocess
-import tarfile
 import time
 from pathlib import Path
+
+from layers import compressed, layers
 
 ROOT = Path(__file__).parent.parent
 ROUNDS = 11
@@ -33,12 +31,9 @@ def docker(*arguments):
 
 
 def size(image):
-    """Return the bytes of an image's layers, unpacked and compressed; the same on either image store of Docker."""
-    with tarfile.open(fileobj=io.BytesIO(docker("save", image))) as archive:
-        names = json.load(archive.extractfile("manifest.json"))[0]["Layers"]
-        layers = [archive.extractfile(name).read() for name in names]
-    layers = [gzip.decompress(layer) if layer.startswith(b"\x1f\x8b") else layer for layer in layers]
-    return sum(map(len, layers)), sum(len(gzip.compress(layer, 6)) for layer in layers)
+    """Return the bytes of an image's layers, unpacked and compressed."""
+    found = layers(image)
+    return sum(map(len, found)), sum(map(compressed, found))
 
 
 def start(image):
@@ -76,9 +71,9 @@ def main():
             starts[name].append(start(image))
 
     lines = ["| image | on disk | compressed | start to first answer |", "|---|---|---|---|"]
-    for name, (unpacked, compressed) in sizes.items():
+    for name, (unpacked, packed) in sizes.items():
         median, least, most = statistics.median(starts[name]), min(starts[name]), max(starts[name])
-        mega = ["", ""] if "without" in name else [f"{unpacked / 1e6:.1f} MB", f"{compressed / 1e6:.1f} MB"]
+        mega = ["", ""] if "without" in name else [f"{unpacked / 1e6:.1f} MB", f"{packed / 1e6:.1f} MB"]
         lines.append(f"| {name} | {mega[0]} | {mega[1]} | {median:.2f} s ({least:.2f} to {most:.2f}) |")
     over = [(ours - theirs) / 1e6 for ours, theirs in zip(sizes["this image"], base, strict=True)]
     lines += ["", f"On top of python:3.14-slim: {over[0]:.1f} MB on disk, {over[1]:.1f} MB compressed."]

@@ -1,5 +1,3 @@
-import gzip
-import io
 import json
 import re
 import subprocess
@@ -7,6 +5,7 @@ import tarfile
 
 import pytest
 from conftest import BAD_SETTINGS, EXCHANGES, ROOT, check_answer, check_refusal, wait_until
+from layers import compressed, layers
 
 HARDENED = [
     "--read-only",
@@ -21,23 +20,9 @@ HARDENED = [
 ]
 
 
-def layers(docker, name):
-    """Return the layers of an image, named with its tag, from the base up, as the bytes of their tar archives."""
-    saved = subprocess.run(["docker", "save", name], capture_output=True, check=True).stdout
-    with tarfile.open(fileobj=io.BytesIO(saved)) as archive:
-        manifest = json.load(archive.extractfile("manifest.json"))[0]
-        found = [archive.extractfile(layer).read() for layer in manifest["Layers"]]
-    return [gzip.decompress(layer) if layer.startswith(b"\x1f\x8b") else layer for layer in found]
-
-
-def compressed(layer):
-    """Return the number of bytes that a registry is sent for a layer."""
-    return len(gzip.compress(layer, 6))
-
-
 @pytest.fixture(scope="module")
-def image_layers(docker, image):
-    return layers(docker, f"{image}:latest")
+def image_layers(image):
+    return layers(f"{image}:latest")
 
 
 @pytest.fixture(scope="module")
@@ -193,8 +178,8 @@ def test_every_bytecode_that_a_start_and_a_request_load_is_there_and_hash_checke
     assert server.python(f"print([path for path in {sorted(origins)!r} if not {checked}])") == "[]\n"
 
 
-def test_image_is_at_most_12_MB_over_slim_and_4_5_MB_compressed(docker, image_layers):
-    base = layers(docker, "python:3.14-slim")
+def test_image_is_at_most_12_MB_over_slim_and_4_5_MB_compressed(image_layers):
+    base = layers("python:3.14-slim")
     assert image_layers[: len(base)] == base
     added = image_layers[len(base) :]
     assert sum(map(len, added)) <= 12e6
@@ -212,7 +197,7 @@ def test_code_change_remakes_one_layer_of_less_than_8_KB(docker, source):
     before, after = built = [], []
     for found in built:
         docker("build", "--tag=hello:changed", source)
-        found += layers(docker, "hello:changed")
+        found += layers("hello:changed")
         app.write_text(app.read_text().replace("Hello world!", "Hello, world!"))
     docker("image", "rm", "hello:changed")
     assert after[:-1] == before[:-1]
