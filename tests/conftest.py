@@ -15,6 +15,13 @@ from hello_app import create_app
 
 ROOT = Path(__file__).parent.parent
 
+# What the README has of `docker run` and of a build to the byte.
+HARDENED = "--read-only --cap-drop ALL --security-opt no-new-privileges --pids-limit 64 --memory 128m"
+ARCHIVE = (
+    "docker build --no-cache --provenance=false --sbom=false --build-arg SOURCE_DATE_EPOCH=0"
+    " --output type=oci,dest=hello.tar,rewrite-timestamp=true ."
+)
+
 
 @pytest.fixture
 def client():
