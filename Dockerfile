@@ -43,7 +43,7 @@ RUN --mount=type=bind,from=dependencies,source=/wheels,target=/wheels \
     --mount=type=bind,from=dependencies,source=/bytecode.py,target=/bytecode.py \
     export PYTHONDONTWRITEBYTECODE=1 SOURCE_DATE_EPOCH=315532800 \
     && pip install --no-cache-dir --no-index --root-user-action=ignore /wheels/*.whl \
-    && python /bytecode.py --worker-class=gthread 'flask:Flask("")' \
+    && python /bytecode.py --worker-class=asgi 'flask:Flask("")' \
     && chmod 0755 /run/lock /var/tmp
 
 # Each line of the log at once, whatever prints it.

@@ -11,6 +11,7 @@ GUNICORN_CMD_ARGS    more of gunicorn's options; they override this module
 A bad value ends the start with status 1 and one line on stderr that names the variable.
 """
 
+import gc
 import os
 import re
 import signal
@@ -37,9 +38,21 @@ bind = f"0.0.0.0:{number('PORT', default=8080, highest=65535)}"
 # starts 129 workers on a 64-core host.
 workers = number("WEB_CONCURRENCY", default=2, highest=1000)
 
-# Threads: one worker of gunicorn's default class waits for one slow client at a time.
-worker_class = "gthread"
-threads = 4
+# gunicorn's asgi worker, for a WSGI app: a few silent clients stop the workers that gunicorn has for one.
+worker_class = f"{__package__}.worker.Worker"
+asgi_lifespan = "off"
+
+# How many requests a worker runs at once. It may hold far more connections.
+threads = 8
+
+# A socket for each worker: on a shared one, a worker that wakes first can take all the connections.
+reuse_port = True
+
+
+def pre_fork(server, worker):
+    """Keep in common what is imported by now: a garbage collection would give each worker its own copy."""
+    gc.freeze()
+
 
 # The heartbeat in memory: on a disk its writes can stall, and a healthy worker is killed
 # for WORKER TIMEOUT. Where there is no /dev/shm, gunicorn chooses.

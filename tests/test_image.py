@@ -232,6 +232,7 @@ def test_nothing_but_the_allow_list_enters_the_build(docker, source, tmp_path):
         "LICENSE",
         "hello_app/__init__.py",
         "hello_app/server.py",
+        "hello_app/worker.py",
         "pyproject.toml",
         "requirements/build.txt",
         "requirements/runtime.txt",

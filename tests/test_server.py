@@ -1,59 +1,10 @@
 import os
 import signal
-import socket
 import subprocess
-import sys
 from threading import Thread
 
 import pytest
-from conftest import BAD_SETTINGS, EXCHANGES, ROOT, Server, check_answer, check_refusal, free_port, run, wait_until
-
-
-@pytest.fixture(scope="session")
-def python(wheel, tmp_path_factory):
-    """The Python of a fresh virtual environment, with the built wheel and the locked ones, and no network."""
-    wheels = tmp_path_factory.mktemp("wheels")
-    lock = ROOT / "requirements/runtime.txt"
-    run(sys.executable, "-m", "pip", "wheel", "--require-hashes", "--requirement", lock, "--wheel-dir", wheels)
-    venv = tmp_path_factory.mktemp("venv")
-    run(sys.executable, "-m", "venv", venv)
-    python = venv / "bin/python"
-    run(python, "-m", "pip", "--isolated", "install", "--no-index", *wheels.glob("*.whl"), wheel)
-    return python
-
-
-class Gunicorn(Server):
-    """The started command, in an empty folder, with its log in one file."""
-
-    def __init__(self, python, folder, *arguments, **variables):
-        super().__init__(free_port())
-        self.log = folder / "log"
-        command = [python, "-m", "hello_app.server", *arguments]
-        environment = os.environ | {"PORT": str(self.port)} | variables
-        with self.log.open("w") as log:
-            self.process = subprocess.Popen(command, cwd=folder, env=environment, stdout=log, stderr=log)
-
-    def listens(self):
-        assert self.process.poll() is None, self.log.read_text()
-        with socket.socket() as probe:
-            return probe.connect_ex(("127.0.0.1", self.port)) == 0
-
-
-@pytest.fixture
-def gunicorn(python, tmp_path):
-    """A function that starts gunicorn with arguments and variables, and returns it when it listens."""
-    started = []
-
-    def start(*arguments, **variables):
-        server = Gunicorn(python, tmp_path, *arguments, **variables)
-        started.append(server.process)
-        wait_until(server.listens, "gunicorn to listen")
-        return server
-
-    yield start
-    for process in started:
-        process.terminate()
-        process.wait(20)
+from conftest import BAD_SETTINGS, EXCHANGES, check_answer, check_refusal, free_port, run, wait_until
 
 
 @pytest.mark.parametrize(("method", "path", "status", "headers", "body"), EXCHANGES)

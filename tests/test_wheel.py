@@ -18,6 +18,7 @@ def test_holds_the_package_its_license_and_metadata_and_nothing_else(wheel):
     assert set(zipfile.ZipFile(wheel).namelist()) == {
         "hello_app/__init__.py",
         "hello_app/server.py",
+        "hello_app/worker.py",
         "hello_app-1.0.0.dist-info/METADATA",
         "hello_app-1.0.0.dist-info/RECORD",
         "hello_app-1.0.0.dist-info/WHEEL",
