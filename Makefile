@@ -11,28 +11,35 @@ run: .venv/ready ## serve the app on http://localhost:8080
 test: .venv/ready lint ## run the tests; those of the image need a Docker Engine
 	.venv/bin/pytest
 
-lint: .venv/ready ## check the style of the code and of the Dockerfile
+lint: .venv/ready ## check the style of the code and of the Dockerfiles
 	.venv/bin/ruff check
 	.venv/bin/ruff format --check
-	.venv/bin/hadolint Dockerfile
+	.venv/bin/hadolint Dockerfile benchmarks/*.Dockerfile
 
 lock: .venv/ready ## pin the newest releases of everything, by hash
 	$(LOCK) --upgrade pyproject.toml --output-file requirements/runtime.txt
 	$(LOCK) --upgrade --group build --output-file requirements/build.txt
 	$(LOCK) --upgrade pyproject.toml --group build --group dev --output-file requirements/dev.txt \
 		--constraint requirements/runtime.txt --constraint requirements/build.txt
+	$(LOCK) --upgrade --group bench --output-file requirements/bench.txt --constraint requirements/dev.txt
+	$(LOCK) --upgrade pyproject.toml --group servers --output-file requirements/servers.txt \
+		--constraint requirements/runtime.txt
 
 image: ## build the image
 	docker build -t hello .
 
-bench: .venv/ready ## measure the image beside what it replaces, and write README's table
-	.venv/bin/python benchmarks/bench.py
+bench: .venv/bench ## measure the image beside what it replaces, in some 14 minutes, and write README's figures
+	@.venv/bin/python benchmarks/bench.py
 
 .venv/ready: requirements/dev.txt
 	@$(PYTHON) -c 'import sys; sys.exit(None if sys.version_info >= (3, 11) else \
 		"Python 3.11 or newer is needed, and $(PYTHON) is %d.%d: name another with make PYTHON=..." % sys.version_info[:2])'
 	$(PYTHON) -m venv --clear .venv
 	.venv/bin/pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements/dev.txt
+	@touch $@
+
+.venv/bench: .venv/ready requirements/bench.txt
+	.venv/bin/pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements/bench.txt
 	@touch $@
 
 .PHONY: help run test lint lock image bench

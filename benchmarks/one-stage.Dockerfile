@@ -2,6 +2,9 @@
 ARG BASE=python:3.14
 FROM ${BASE}
 
+# A habit, when it is 1: no start writes bytecode. Empty, Python does not see it.
+ARG NO_BYTECODE=
+ENV PYTHONDONTWRITEBYTECODE=${NO_BYTECODE}
 WORKDIR /app
 COPY . .
 RUN pip install --no-cache-dir --require-hashes --requirement requirements/runtime.txt

@@ -1,0 +1,11 @@
+# The classic pair: a Go server in the image that builds it, and the binary alone.
+FROM golang:1.24 AS one-stage
+COPY benchmarks/server.go .
+RUN CGO_ENABLED=0 go build -ldflags='-s -w' -o /server server.go
+EXPOSE 8080
+CMD ["/server"]
+
+FROM scratch AS alone
+COPY --from=one-stage /server /server
+EXPOSE 8080
+CMD ["/server"]
