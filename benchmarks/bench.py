@@ -1,90 +1,225 @@
-"""Measure this image beside what it replaces, and write the table into README.md, between its two markers.
+"""Measure this image beside what people would use instead, and write what README states of it.
 
-Size: all layers unpacked (bytes of their tar archives), and compressed by gzip, as a registry sends them.
-Start: seconds from calling `docker run` to the first answer of 200; the median, and the fastest and slowest
-of ROUNDS runs. Each round starts every image once, so that what else the machine does falls on all alike.
+Everything is interleaved: a round runs each thing once, so that what else the machine does falls on all alike.
+Writes results.json and sizes.svg beside this file, and README.md between its markers. With --quick it measures
+each thing once, in about five minutes, and writes nothing.
 """
 
-import http.client
-import statistics
+import datetime
+import hashlib
+import json
+import os
+import platform
+import re
+import signal
 import subprocess
+import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import engine
+import picture
+import tables
+from hold import hold
+from hostile import KINDS
 from layers import compressed, layers
+from memory import memory
+from serve import serve
+from ship import ship
+from start import floor, start
 
-ROOT = Path(__file__).parent.parent
-ROUNDS = 11
-PORT = 8089
+QUICK = "--quick" in sys.argv
+FOLDER = Path(__file__).parent
+BASE = "python:3.14-slim"
 ONE_STAGE = "--file=benchmarks/one-stage.Dockerfile"
+SLIM = f"--build-arg=BASE={BASE}"
+VENV = "--file=benchmarks/venv.Dockerfile"
+GO = "--file=benchmarks/go.Dockerfile"
+
+# The images, and the options of `docker build` that make them.
 BUILDS = {
-    "this image": ["--tag=hello:latest"],
-    "this image, without bytecode": ["--tag=hello:no-bytecode", "--file=benchmarks/no-bytecode.Dockerfile"],
-    "one stage on python:3.14-slim": ["--tag=hello:slim", ONE_STAGE, "--build-arg=BASE=python:3.14-slim"],
-    "one stage on python:3.14": ["--tag=hello:full", ONE_STAGE],
+    "this image": [],
+    "virtual environment, copied": [VENV],
+    "one stage, slim": [ONE_STAGE, SLIM],
+    "one stage, slim, no bytecode": [ONE_STAGE, SLIM, "--build-arg=NO_BYTECODE=1"],
+    "one stage": [ONE_STAGE],
+    "Go, one stage": [GO, "--target=one-stage"],
+    "Go, from scratch": [GO],
+}
+SHIPPED = ["this image", "virtual environment, copied", "one stage", "Go, from scratch"]
+
+# What serves the app beside this image, all in one: two processes and an access log, where it can have them.
+SERVERS = "hello-bench:servers"
+BIND = "--bind=0.0.0.0:8080"
+APP = "hello_app:create_app()"
+COMMANDS = {
+    "gunicorn, its defaults": f"gunicorn {BIND} {APP}",
+    "gunicorn, gevent": f"gunicorn {BIND} --workers=2 --worker-class=gevent --access-logfile=- {APP}",
+    "waitress": "waitress-serve --listen=0.0.0.0:8080 --call hello_app:create_app",
+    "uWSGI": f"uwsgi --http=0.0.0.0:8080 --http-keepalive --master --processes=2 --module={APP}",
+    "granian": "granian --host=0.0.0.0 --port=8080 --interface=wsgi --workers=2 --access-log"
+    " --factory hello_app:create_app",
+    "Flask's own": "flask --app=hello_app run --host=0.0.0.0 --port=8080",
 }
 
+# This image, whatever it is set to.
+PRELOAD = """
+import sys
+from gunicorn.app.wsgiapp import run
+from hello_app import server
+server.preload_app = {}
+sys.argv[1:] = ["--config=python:hello_app.server"]
+run()
+"""
 
-def docker(*arguments):
-    """Return what a docker command prints, as bytes; raise CalledProcessError when it fails."""
-    return subprocess.run(["docker", *arguments], cwd=ROOT, capture_output=True, check=True).stdout
+
+def tag(name):
+    return "hello-bench:" + re.sub("[^a-z]+", "-", name.lower())
 
 
-def size(image):
-    """Return the bytes of an image's layers, unpacked and compressed."""
+def say(text):
+    print(f"{time.monotonic() - BEGAN:4.0f} s  {text}", flush=True)
+
+
+def rounds(what, number):
+    """Yield the number of each round, from 0, and say which it is."""
+    for done in range(1 if QUICK else number):
+        say(f"{what}, round {done + 1} of {1 if QUICK else number}")
+        yield done
+
+
+def size(image, weighed):
+    """Return the bytes of an image's layers, unpacked and compressed; `weighed` remembers those that images share."""
     found = layers(image)
-    return sum(map(len, found)), sum(map(compressed, found))
+    keys = [hashlib.sha256(layer).digest() for layer in found]
+    for key, layer in zip(keys, found, strict=True):
+        if key not in weighed:
+            weighed[key] = compressed(layer)
+    return {"disk": sum(map(len, found)), "compressed": sum(weighed[key] for key in keys)}
 
 
-def start(image):
-    """Return the seconds from calling `docker run` to the first 200; raise TimeoutError after 60."""
-    began = time.perf_counter()
-    container = docker("run", "--detach", f"--publish=127.0.0.1:{PORT}:8080", image).decode().strip()
-    try:
-        while time.perf_counter() < began + 60:
-            connection = http.client.HTTPConnection("127.0.0.1", PORT, timeout=5)
-            try:
-                connection.request("GET", "/")
-                if connection.getresponse().status == 200:
-                    return time.perf_counter() - began
-            except (OSError, http.client.HTTPException):
-                time.sleep(0.002)
-            finally:
-                connection.close()
-        raise TimeoutError(f"{image} gave no answer in 60 seconds")
-    finally:
-        docker("rm", "--force", container)
+def build(images):
+    """Build all images, and return the sizes of those to compare."""
+    weighed = {}
+
+    def make(name):
+        engine.build(images[name], *BUILDS[name])
+        say(f"built: {name}")
+        return size(images[name], weighed)
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        # The largest first, so that none is left to one core at the end.
+        made = {name: pool.submit(make, name) for name in reversed(images)}
+        rest = [
+            pool.submit(engine.build, SERVERS, "--file=benchmarks/servers.Dockerfile"),
+            pool.submit(engine.build_client),
+        ]
+        for future in rest:
+            future.result()
+        return {name: made[name].result() for name in images} | {BASE: size(BASE, weighed)}
+
+
+def measure():
+    """Build everything, measure it, and return the results: see results.json."""
+    say("building the images, and weighing them")
+    images = {name: tag(name) for name in BUILDS}
+    results = {"size": build(images), "machine": machine(), "versions": versions()}
+
+    results["start"] = {speed: {name: [] for name in [*images, "nothing"]} for speed in ("full", "slow")}
+    for speed, number, options in (("full", 9, []), ("slow", 5, ["--cpus=0.2"])):
+        for _ in rounds("start" if speed == "full" else "start with --cpus 0.2", number):
+            for name, image in images.items():
+                results["start"][speed][name].append(start(image, *options))
+            results["start"][speed]["nothing"].append(floor(images["this image"], *options))
+
+    say("ship: a change of the app's text, in each image")
+    results["ship"] = {name: {"seconds": []} for name in SHIPPED}
+    for name, seconds, sent in ship({name: BUILDS[name] for name in SHIPPED}, 1 if QUICK else 7):
+        results["ship"][name]["seconds"].append(round(seconds, 3))
+        if sent is not None:
+            results["ship"][name]["bytes"] = sent
+
+    servers = {"this image": [images["this image"]]}
+    servers |= {name: [SERVERS, *command.split()] for name, command in COMMANDS.items()}
+    servers |= {"Go": [images["Go, from scratch"]]}
+    results["serve"] = {name: [] for name in servers}
+    for number in rounds("serve", 10):
+        for name, server in servers.items():
+            if number < 7 or name == "this image":
+                results["serve"][name].append(serve(*server))
+
+    attacked = {name: servers[name] for name in ("this image", "gunicorn, its defaults")}
+    results["hold"] = {name: {} for name in attacked}
+    for kind in KINDS:
+        say(f"hold: 200 sockets, {kind}")
+        with ThreadPoolExecutor() as pool:  # both at once: neither is busy
+            waits = [pool.submit(hold, kind, *server, seconds=3 if QUICK else 20) for server in attacked.values()]
+            for name, held in zip(attacked, waits, strict=True):
+                results["hold"][name][kind] = held.result()
+
+    fat = {
+        "this image, preload": [*servers["this image"], "python", "-c", PRELOAD.format(True)],
+        "this image, no preload": [*servers["this image"], "python", "-c", PRELOAD.format(False)],
+        **{name: servers[name] for name in ("gunicorn, its defaults", "Go")},
+    }
+    results["memory"] = {name: [] for name in fat}
+    for _ in rounds("memory", 3):
+        for name, server in fat.items():
+            results["memory"][name].append(memory(*server))
+    return results
+
+
+def machine():
+    """Return what the figures depend on, of this machine."""
+    cpu = (
+        re.search(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text())
+        if Path("/proc/cpuinfo").exists()
+        else None
+    )
+    info = json.loads(engine.docker("info", "--format={{json .}}"))
+    return {
+        "date": datetime.date.today().isoformat(),
+        "cpu": cpu[1] if cpu else platform.processor(),
+        "cores": info["NCPU"],
+        "memory": info["MemTotal"],
+        "kernel": info["KernelVersion"],
+        "docker": info["ServerVersion"],
+    }
+
+
+def versions():
+    """Return the versions of what serves and what loads."""
+    found = dict(re.findall(r"^(\S+)==(\S+)", (engine.ROOT / "requirements/servers.txt").read_text(), re.MULTILINE))
+    found |= re.findall(r"^(\S+)==(\S+)", (engine.ROOT / "requirements/runtime.txt").read_text(), re.MULTILINE)
+    found["python"] = engine.run(
+        tag("this image"), "python", "-c", "import platform; print(platform.python_version())"
+    )
+    found["go"] = engine.run(tag("Go, one stage"), "go", "env", "GOVERSION").removeprefix("go")
+    found["wrk"] = re.search(r"wrk \S*?([\d.]+)", engine.run(engine.CLIENT, "sh", "-c", "wrk -v || true"))[1]
+    return {name: version.strip() for name, version in sorted(found.items())}
 
 
 def main():
-    images = {}
-    for name, options in BUILDS.items():
-        print(f"building {name}", flush=True)
-        docker("build", *options, ".")
-        images[name] = options[0].removeprefix("--tag=")
-    sizes = {name: size(image) for name, image in images.items()}
-    base = size("python:3.14-slim")
-    starts = {name: [] for name in images}
-    for number in range(ROUNDS):
-        print(f"start, round {number + 1} of {ROUNDS}", flush=True)
-        for name, image in images.items():
-            starts[name].append(start(image))
-
-    lines = ["| image | on disk | compressed | start to first answer |", "|---|---|---|---|"]
-    for name, (unpacked, packed) in sizes.items():
-        median, least, most = statistics.median(starts[name]), min(starts[name]), max(starts[name])
-        mega = ["", ""] if "without" in name else [f"{unpacked / 1e6:.1f} MB", f"{packed / 1e6:.1f} MB"]
-        lines.append(f"| {name} | {mega[0]} | {mega[1]} | {median:.2f} s ({least:.2f} to {most:.2f}) |")
-    over = [(ours - theirs) / 1e6 for ours, theirs in zip(sizes["this image"], base, strict=True)]
-    lines += ["", f"On top of python:3.14-slim: {over[0]:.1f} MB on disk, {over[1]:.1f} MB compressed."]
-    table = "\n".join(lines)
-    print(table)
-
-    readme = ROOT / "README.md"
-    before, _, rest = readme.read_text().partition("<!-- bench -->\n")
-    _, _, after = rest.partition("<!-- /bench -->")
-    readme.write_text(f"{before}<!-- bench -->\n{table}\n<!-- /bench -->{after}")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended"))
+    try:
+        engine.docker("version")
+        results = measure()
+    except FileNotFoundError:
+        sys.exit("docker: not found: the images are measured on a Docker Engine")
+    except subprocess.CalledProcessError as error:
+        lines = error.stderr.strip().splitlines() or [f"status {error.returncode}"]
+        said = [line for line in lines if line.startswith("ERROR")] or lines
+        sys.exit(f"{' '.join(error.cmd[:3])}: {said[-1]}")
+    except (TimeoutError, KeyboardInterrupt) as error:
+        sys.exit(str(error) or "interrupted")
+    print(f"\n{tables.images(results)}\n\n{tables.figures(results)}")
+    if not QUICK:
+        (FOLDER / "results.json").write_text(tables.dump(results))
+        picture.draw(results, FOLDER / "images.svg")
+        tables.write(engine.ROOT / "README.md", results)
 
 
 if __name__ == "__main__":
+    BEGAN = time.monotonic()
     main()

@@ -6,4 +6,4 @@ FROM python:3.14-slim
 RUN apt-get update \
     && apt-get install --yes --no-install-recommends wrk \
     && rm -r /var/lib/apt/lists/*
-COPY benchmarks/hostile.py /
+COPY benchmarks/hostile.py benchmarks/pages.py /

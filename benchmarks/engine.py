@@ -11,34 +11,60 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 CLIENT = "hello-bench:client"
+URL = "http://127.0.0.1:8080/"
 NAMES = (f"hello-bench-{os.getpid()}-{number}" for number in itertools.count())
 
 
-def docker(*arguments, **options):
+def docker(*arguments):
     """Return what a docker command prints; raise CalledProcessError when it fails."""
+    # In a session of its own: Ctrl-C is for this process, which then removes its containers.
     command = ["docker", *map(str, arguments)]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, check=True, text=True, **options).stdout
+    return subprocess.run(command, cwd=ROOT, capture_output=True, check=True, text=True, start_new_session=True).stdout
 
 
-def build(image, *options):
-    """Build this folder's tree, with options of `docker build`, as `image`; return the seconds that took."""
+def build(image, *options, context="."):
+    """Build `image` with options of `docker build`; return the seconds that took."""
     began = time.perf_counter()
-    docker("build", f"--tag={image}", *options, ".")
+    docker("build", f"--tag={image}", *options, context)
     return time.perf_counter() - began
 
 
 def build_client():
-    """Build the image with the load generator, which runs in the network of the container that it loads."""
+    """Build the image that loads and watches the servers, from inside the network or the processes of each."""
     build(CLIENT, "--file=benchmarks/client.Dockerfile")
 
 
-def run(*arguments):
-    """Return what a container prints that ends by itself, run with these arguments of `docker run`."""
+@contextlib.contextmanager
+def container(*arguments):
+    """Run a container, with arguments of `docker run`, until the block ends, which gets its name and what is printed."""
     name = next(NAMES)
     try:
-        return docker("run", "--rm", f"--name={name}", *arguments)
+        yield name, docker("run", f"--name={name}", *arguments)
     finally:
-        remove(name)
+        subprocess.run(["docker", "rm", "--force", "--volumes", name], capture_output=True, start_new_session=True)
+
+
+def run(*arguments):
+    """Return what a container prints that ends by itself, run with arguments of `docker run`."""
+    with container(*arguments) as (_, printed):
+        return printed
+
+
+@contextlib.contextmanager
+def server(image, *command, options=()):
+    """Run a server, listening on port 8080 of its container, until the block ends.
+
+    The block gets the container's name, and the seconds from calling `docker run` to the first right answer. Raises
+    TimeoutError when there was none in 60 seconds.
+    """
+    port = free_port()
+    began = time.perf_counter()
+    with container("--detach", f"--publish=127.0.0.1:{port}:8080", *options, image, *command) as (name, _):
+        while not answers(port):
+            if time.perf_counter() > began + 60:
+                raise TimeoutError(f"{image} {' '.join(command)}: no answer in 60 seconds")
+            time.sleep(0.002)
+        yield name, time.perf_counter() - began
 
 
 def free_port():
@@ -47,39 +73,15 @@ def free_port():
         return listener.getsockname()[1]
 
 
-@contextlib.contextmanager
-def server(image, *command, options=()):
-    """Run a container of `image` until the `with` block ends, which gets its name and its seconds to the first 200.
-
-    The container listens on its port 8080. Raises TimeoutError when it gave no answer in 60 seconds.
-    """
-    name, port = next(NAMES), free_port()
-    try:
-        began = time.perf_counter()
-        docker("run", "--detach", f"--name={name}", f"--publish=127.0.0.1:{port}:8080", *options, image, *command)
-        while not answers(port):
-            if time.perf_counter() > began + 60:
-                raise TimeoutError(f"{image} gave no answer in 60 seconds")
-            time.sleep(0.002)
-        yield name, time.perf_counter() - began
-    finally:
-        remove(name)
-
-
 def answers(port):
-    """Return whether GET / on a port of this machine is answered as the app answers it."""
+    """Return whether GET / on a port of this machine is answered, and to the byte as the app does."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
     try:
         connection.request("GET", "/")
         answer = connection.getresponse()
-        body, content_type = answer.read(), answer.getheader("Content-Type")
-        return (answer.status, body, content_type) == (200, b"Hello world!", "text/plain; charset=utf-8")
+        found = answer.status, answer.getheader("Content-Type"), answer.read()
+        return found == (200, "text/plain; charset=utf-8", b"Hello world!")
     except (OSError, http.client.HTTPException):
         return False
     finally:
         connection.close()
-
-
-def remove(container):
-    """Remove a container, if there is one, with its process."""
-    subprocess.run(["docker", "rm", "--force", "--volumes", container], capture_output=True)

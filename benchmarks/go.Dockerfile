@@ -1,7 +1,8 @@
 # The classic pair: a Go server in the image that builds it, and the binary alone.
 FROM golang:1.24 AS one-stage
+WORKDIR /src
 COPY benchmarks/server.go .
-RUN CGO_ENABLED=0 go build -ldflags='-s -w' -o /server server.go
+RUN go mod init hello && CGO_ENABLED=0 go build -ldflags="-s -w" -o /server
 EXPOSE 8080
 CMD ["/server"]
 

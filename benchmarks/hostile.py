@@ -87,7 +87,7 @@ async def main(kind, seconds):
     for task in hostile:
         task.cancel()
     await asyncio.gather(*hostile, return_exceptions=True)
-    answered = [round(wait, 6) for wait in waited if wait is not None]
+    answered = [round(wait, 4) for wait in waited if wait is not None]
     print(json.dumps({"seconds": answered, "failed": len(waited) - len(answered), "connects": len(connects)}))
 
 
