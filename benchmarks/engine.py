@@ -36,7 +36,7 @@ def build_client():
 
 @contextlib.contextmanager
 def container(*arguments):
-    """Run a container, with arguments of `docker run`, until the block ends, which gets its name and what is printed."""
+    """Run a container, with arguments of `docker run`, until the block ends, which gets its name and output."""
     name = next(NAMES)
     try:
         yield name, docker("run", f"--name={name}", *arguments)

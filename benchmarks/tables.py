@@ -31,7 +31,7 @@ def figures(results):
 
 
 def ratios(results):
-    """Return what is asked of the image, each with its figure, the lowest and highest of single rounds, the goal, and its side.
+    """Return what is asked of the image: name, figure, its lowest and highest in single rounds, goal, and side.
 
     The figure of a ratio is that of the medians; each round has one of its own. The side is ">=" or "<=".
     """
