@@ -1,7 +1,7 @@
 """Measure this image beside what people would use instead, and write what README states of it.
 
 Everything is interleaved: a round runs each thing once, so that what else the machine does falls on all alike.
-Writes results.json and sizes.svg beside this file, and README.md between its markers. With --quick it measures
+Writes results.json and images.svg beside this file, and README.md between its markers. With --quick it measures
 each thing once, in about five minutes, and writes nothing.
 """
 
@@ -15,7 +15,6 @@ import signal
 import subprocess
 import sys
 import time
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import engine
@@ -108,7 +107,7 @@ def build(images):
         say(f"built: {name}")
         return size(images[name], weighed)
 
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    with engine.threads(os.cpu_count()) as pool:
         # The largest first, so that none is left to one core at the end.
         made = {name: pool.submit(make, name) for name in reversed(images)}
         rest = [
@@ -152,7 +151,7 @@ def measure():
     attacked = {name: servers[name] for name in ("this image", "gunicorn, its defaults")}
     results["hold"] = {name: {} for name in attacked}
     say(f"hold: 200 sockets of each of {len(KINDS)} kinds, two kinds at once, against {' and '.join(attacked)}")
-    with ThreadPoolExecutor(4) as pool:  # which leaves the cores idle, nearly
+    with engine.threads(4) as pool:  # which leaves the cores idle, nearly
         for kind in KINDS:
             for name, server in attacked.items():
                 results["hold"][name][kind] = pool.submit(hold, kind, *server, seconds=3 if QUICK else 20)
@@ -203,7 +202,7 @@ def versions():
 
 
 def main():
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended"))
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         engine.docker("version")
         results = measure()

@@ -7,19 +7,29 @@ import os
 import socket
 import subprocess
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 CLIENT = "hello-bench:client"
 URL = "http://127.0.0.1:8080/"
-NAMES = (f"hello-bench-{os.getpid()}-{number}" for number in itertools.count())
+NUMBERS = itertools.count()
 
 
 def docker(*arguments):
     """Return what a docker command prints; raise CalledProcessError when it fails."""
-    # In a session of its own: Ctrl-C is for this process, which then removes its containers.
     command = ["docker", *map(str, arguments)]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, check=True, text=True, start_new_session=True).stdout
+    return subprocess.run(command, cwd=ROOT, capture_output=True, check=True, text=True).stdout
+
+
+@contextlib.contextmanager
+def threads(number):
+    """Run what is submitted in so many threads; when the block ends, what was not begun by then is dropped."""
+    pool = ThreadPoolExecutor(number)
+    try:
+        yield pool
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 def build(image, *options, context="."):
@@ -37,10 +47,11 @@ def build_client():
 @contextlib.contextmanager
 def container(*arguments):
     """Run a container, with arguments of `docker run`, until the block ends, which gets its name and output."""
-    name = next(NAMES)
+    name = f"hello-bench-{os.getpid()}-{next(NUMBERS)}"
     try:
         yield name, docker("run", f"--name={name}", *arguments)
     finally:
+        # In a session of its own: a second Ctrl-C does not reach it.
         subprocess.run(["docker", "rm", "--force", "--volumes", name], capture_output=True, start_new_session=True)
 
 

@@ -2,29 +2,27 @@
 
 from statistics import median
 
+import matplotlib
+from matplotlib import pyplot
+
+matplotlib.use("svg")
+matplotlib.rcParams |= {"svg.hashsalt": "hello", "svg.fonttype": "none"}
+
 OURS, OTHERS, TEXT = "#2f81f7", "#9aa4af", "#6e7781"  # each to be read on white and on black
 
 
 def draw(results, path):
     """Draw the results into an SVG file: the same results give the same bytes."""
-    import matplotlib
-
-    matplotlib.use("svg")
-    matplotlib.rcParams |= {"svg.hashsalt": "hello", "svg.fonttype": "none", "font.family": "sans-serif"}
-    from matplotlib import pyplot
-
     names = [name for name in results["size"] if not name.startswith("python:")]
     panels = {
-        "MB on disk": [results["size"][name]["disk"] / 1e6 for name in names],
-        "seconds to the first answer": [median(results["start"]["full"][name]) for name in names],
+        ("MB on disk", "{:,.0f}"): [results["size"][name]["disk"] / 1e6 for name in names],
+        ("seconds to the first answer", "{:.2f}"): [median(results["start"]["full"][name]) for name in names],
     }
     figure, axes = pyplot.subplots(1, 2, sharey=True, figsize=(9, 0.34 * len(names) + 0.6))
-    for axis, (title, values) in zip(axes, panels.items(), strict=True):
+    for axis, ((title, number), values) in zip(axes, panels.items(), strict=True):
         colours = [OURS if name == "this image" else OTHERS for name in names]
         bars = axis.barh(names, values, color=colours, height=0.62)
-        axis.bar_label(
-            bars, [f"{value:,.0f}" if value > 10 else f"{value:.2g}" for value in values], padding=4, color=TEXT
-        )
+        axis.bar_label(bars, [number.format(value) for value in values], padding=4, color=TEXT)
         axis.set_title(title, loc="left", color=TEXT, fontsize=11)
         axis.set_xlim(0, max(values) * 1.15)
         axis.xaxis.set_visible(False)
