@@ -14,10 +14,10 @@ def images(results):
         if name.startswith("python:"):
             continue
         ship = results["ship"].get(name)
-        sent = [bytes_(ship["bytes"]), f"{median(ship['seconds']):.1f} s"] if ship else ["", ""]
-        starts = [f"{median(results['start'][speed][name]):.2f} s" for speed in ("full", "slow")]
+        sent = [bytes_(ship["bytes"]), seconds(ship["seconds"])] if ship else ["", ""]
+        starts = [seconds(results["start"][speed][name]) for speed in ("full", "slow")]
         rows.append([name, bytes_(size["disk"]), bytes_(size["compressed"]), *sent, *starts])
-    floor = [f"{median(results['start'][speed]['nothing']):.2f} s" for speed in ("full", "slow")]
+    floor = [seconds(results["start"][speed]["nothing"]) for speed in ("full", "slow")]
     rows.append(["a container that only starts Python", "", "", "", "", *floor])
     head = ["image", "on disk", "compressed", "sent after a change", "rebuilt in", "start", "start, 0.2 CPU"]
     ours, base = results["size"]["this image"], results["size"]["python:3.14-slim"]
@@ -41,7 +41,7 @@ def ratios(results):
         pairs = [one / other for one, other in zip(samples[ours], samples[theirs], strict=False)]
         return median(samples[ours]) / median(samples[theirs]), (min(pairs), max(pairs))
 
-    seconds = {name: found["seconds"] for name, found in ship.items()}
+    rebuilds = {name: found["seconds"] for name, found in ship.items()}
     kept = {name: [run["kept"]["rate"] for run in runs] for name, runs in serve.items()}
     held = results["hold"]["this image"].values()
     fat = {name: [look["loaded"]["anonymous"] for look in looks] for name, looks in results["memory"].items()}
@@ -66,7 +66,7 @@ def ratios(results):
             1000,
             ">=",
         ),
-        ("rebuild after a change: this over one stage", *over(seconds, us, "one stage"), 0.5, "<="),
+        ("rebuild after a change: this over one stage", *over(rebuilds, us, "one stage"), 0.5, "<="),
         ("start: this over slim without bytecode", *over(full, us, plain), 0.4, "<="),
         ("start: this over the copied virtual environment", *over(full, us, "virtual environment, copied"), 0.6, "<="),
         ("start: this over Go from scratch", *over(full, us, "Go, from scratch"), 2.0, "<="),
@@ -148,6 +148,11 @@ def machine(results):
 
 def table(head, rows):
     return "\n".join(f"| {' | '.join(cells)} |" for cells in [head, ["---"] * len(head), *rows])
+
+
+def seconds(samples):
+    digits = 1 if median(samples) >= 2 else 2
+    return f"{median(samples):.{digits}f} s ({min(samples):.{digits}f} to {max(samples):.{digits}f})"
 
 
 def number(value):
