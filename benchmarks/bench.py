@@ -155,9 +155,8 @@ def measure():
         for kind in KINDS:
             for name, server in attacked.items():
                 results["hold"][name][kind] = pool.submit(hold, kind, *server, seconds=3 if QUICK else 20)
-    results["hold"] = {
-        name: {kind: held.result() for kind, held in kinds.items()} for name, kinds in results["hold"].items()
-    }
+        for kinds in results["hold"].values():
+            kinds |= {kind: held.result() for kind, held in kinds.items()}
 
     fat = {
         "this image, preload": [*servers["this image"], "python", "-c", PRELOAD.format(True)],
