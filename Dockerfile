@@ -73,7 +73,7 @@ RUN --mount=type=bind,from=application,source=/app,target=/app \
     && PYTHONDONTWRITEBYTECODE=1 python /bytecode.py --config="python:${wheel%%-*}.server"
 
 LABEL org.opencontainers.image.title="Hello world!" \
-      org.opencontainers.image.description="A Flask app, installed from wheels into a slim image" \
+      org.opencontainers.image.description="A Flask app, installed from wheels that another image built" \
       org.opencontainers.image.licenses="MIT"
 
 # Numbers: Kubernetes cannot tell that a name is not root.
@@ -85,3 +85,72 @@ probe = http.client.HTTPConnection('127.0.0.1', int(os.environ.get('PORT') or 80
 probe.request('GET', '/healthz'); \
 sys.exit(probe.getresponse().status != 204)"]
 CMD ["python", "-m", "hello_app.server"]
+
+# 5. bare: Python, the libraries that it links, the packages and the app, and nothing else. Collected
+#    again when the lock file changes, and only where it is asked for: docker build --target bare
+FROM installed AS collection
+
+# hadolint ignore=DL3003,DL4006
+RUN <<'EOF'
+set -eu
+keep() { cp --archive --parents --target-directory=/bare "$@"; }
+mkdir --parents /bare/usr/lib /bare/usr/lib64 /bare/var/lib/dpkg/status.d
+mkdir --mode=1777 /bare/tmp
+cp --archive /lib* /bare
+cd "$(python -c 'import os; print(os.path.dirname(os.__file__))')"
+
+# Left out of the standard library, and nothing else: tests of Python, what is for a desktop or a terminal,
+# the text of help(), what installs or embeds Python, and the formats of dbm that need a library each.
+rm -rf test lib-dynload/*test*.so lib-dynload/xx*.so idlelib turtle* tkinter lib-dynload/_tkinter.* \
+    curses lib-dynload/_curses* lib-dynload/readline.* pydoc_data venv config-* \
+    lib-dynload/_dbm.* lib-dynload/_gdbm.* /usr/local/bin/idle* /usr/local/bin/pydoc* /usr/local/bin/*-config
+
+# Bytecode in the place of its source, where it compiles: some packages have templates of modules.
+export PYTHONNODEBUGRANGES=1 PYTHONDONTWRITEBYTECODE=1
+find . -name __pycache__ -prune -exec rm -r {} +
+python -m compileall -b -q --invalidation-mode unchecked-hash "$PWD" || true
+find . -name '*.pyc' | sed 's/c$//' | xargs --delimiter='\n' rm
+find . -type d -empty -delete
+keep /usr/local/bin "$PWD"
+
+# The libraries that the linker finds for each binary that stays, and the one that glibc opens to end a thread.
+find /usr/local/bin/python3.* . \( -name '*.so*' -o -path '*/bin/*' \) -exec ldd {} + > /linked
+if grep 'not found' /linked; then exit 1; fi
+{ sed -n 's/^[^/]*\(\/.*\) (0x.*/\1/p' /linked; ls /lib/*/libgcc_s.so.1; } | xargs realpath --no-symlinks \
+    | sort -u | xargs cp --dereference --parents --target-directory=/bare
+
+echo 'app:x:10001:10001::/:/usr/sbin/nologin' >> /etc/passwd
+echo 'app:x:10001:' >> /etc/group
+keep /etc/passwd /etc/group /etc/nsswitch.conf /etc/services /etc/protocols /etc/ld.so.cache \
+    /etc/os-release /usr/lib/os-release /etc/localtime /usr/share/zoneinfo /etc/ssl/certs/ca-certificates.crt \
+    /etc/ssl/openssl.cnf /usr/lib/ssl/openssl.cnf /usr/lib/ssl/cert.pem
+
+# For scanners, and for their licenses: the Debian packages that these files are of. Of none is the file of
+# certificates, which is made from those of a package.
+find /bare ! -type d -printf '/%P\n' | xargs --delimiter='\n' dpkg-query --search /usr/share/ca-certificates 2> /dev/null \
+    | cut -d: -f1 | sort -u | while read -r package; do
+    dpkg-query --status "$package" > "/bare/var/lib/dpkg/status.d/$package"
+    find "/usr/share/doc/$package/" -name copyright -exec cp --dereference --parents --target-directory=/bare {} + || true
+done
+EOF
+
+FROM scratch AS bare
+COPY --from=collection /bare /
+COPY --from=application /server /
+COPY --from=application /app /
+# What runtime declares, once more: an image from scratch inherits nothing.
+ENV PATH=/usr/local/bin PYTHONUNBUFFERED=1
+LABEL org.opencontainers.image.title="Hello world!" \
+      org.opencontainers.image.description="A Flask app, installed from wheels that another image built" \
+      org.opencontainers.image.licenses="MIT"
+USER 10001:10001
+EXPOSE 8080
+HEALTHCHECK --interval=30s --timeout=3s --start-period=10s --start-interval=1s CMD ["python", "-c", "\
+import http.client, os, sys; \
+probe = http.client.HTTPConnection('127.0.0.1', int(os.environ.get('PORT') or 8080), timeout=2); \
+probe.request('GET', '/healthz'); \
+sys.exit(probe.getresponse().status != 204)"]
+CMD ["python", "-m", "hello_app.server"]
+
+# The last stage is what is built when no target is named.
+FROM runtime

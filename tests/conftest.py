@@ -15,12 +15,8 @@ from hello_app import create_app
 
 ROOT = Path(__file__).parent.parent
 
-# What the README has of `docker run` and of a build to the byte.
+# What the README has of `docker run`.
 HARDENED = "--read-only --cap-drop ALL --security-opt no-new-privileges --pids-limit 64 --memory 128m"
-ARCHIVE = (
-    "docker build --no-cache --provenance=false --sbom=false --build-arg SOURCE_DATE_EPOCH=0"
-    " --output type=oci,dest=hello.tar,rewrite-timestamp=true ."
-)
 
 
 @pytest.fixture
@@ -215,10 +211,23 @@ def docker():
 
 
 @pytest.fixture(scope="session")
-def image(docker):
-    """The image's name, built with the users' own command."""
+def runtime(docker):
+    """The name of the image that `docker build` makes, built with the users' own command."""
     docker("build", "-t", "hello", ".", cwd=ROOT)
-    return "hello"
+    return "hello:latest"
+
+
+@pytest.fixture(scope="session")
+def bare(docker):
+    """The name of the image from scratch, built with the users' own command."""
+    docker("build", "--target", "bare", "-t", "hello:bare", ".", cwd=ROOT)
+    return "hello:bare"
+
+
+@pytest.fixture(scope="session", params=["runtime", "bare"])
+def image(request):
+    """The name of an image: the contract holds for both."""
+    return request.getfixturevalue(request.param)
 
 
 class Container(Server):

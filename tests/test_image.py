@@ -1,37 +1,38 @@
 import json
 import re
 import subprocess
-import tarfile
 
 import pytest
 from conftest import (
-    ARCHIVE,
     BAD_SETTINGS,
     EXCHANGES,
     HARDENED,
     ROOT,
     check_answer,
     check_refusal,
-    copy_source,
     run,
     wait_until,
 )
 from layers import compressed, layers
 
 
-@pytest.fixture(scope="module")
-def image_layers(image):
-    return layers(f"{image}:latest")
+def inspect(docker, image):
+    """Return the image's configuration: its user, command, labels and so on."""
+    return json.loads(docker("image", "inspect", image).stdout)[0]["Config"]
 
 
 @pytest.fixture(scope="module")
 def config(docker, image):
-    return json.loads(docker("image", "inspect", image).stdout)[0]["Config"]
+    return inspect(docker, image)
 
 
-def build_fails(source):
+only_runtime = pytest.mark.parametrize("image", ["runtime"], indirect=True)
+only_bare = pytest.mark.parametrize("image", ["bare"], indirect=True)
+
+
+def build_fails(source, *options):
     """Return the output of a build that must fail."""
-    done = subprocess.run(["docker", "build", source], capture_output=True, text=True)
+    done = subprocess.run(["docker", "build", *options, source], capture_output=True, text=True)
     assert done.returncode != 0
     return done.stderr
 
@@ -167,35 +168,142 @@ def test_image_does_not_have_the_command(container, name):
     assert container.python(f"import shutil; print(shutil.which({name!r}))") == "None\n"
 
 
-def test_every_bytecode_that_a_start_and_a_request_load_is_there_and_hash_checked(containers):
+def test_every_bytecode_that_a_start_and_a_request_load_is_there_and_by_hash(containers):
     server = containers("--env=PYTHONVERBOSE=1", "--env=WEB_CONCURRENCY=1")
     assert server.request()[0] == 200
     origins = set(re.findall(r"# code object from '?([^'\s]+)'?", server.logs()))
     assert [path for path in origins if path.endswith(".py")] == []
     assert len(origins) > 200
-    checked = "open(path, 'rb').read(8)[4:] == bytes([3, 0, 0, 0])"  # PEP 552
-    assert server.python(f"print([path for path in {sorted(origins)!r} if not {checked}])") == "[]\n"
+    by_hash = "open(path, 'rb').read(8)[4] & 1"  # PEP 552
+    assert server.python(f"print([path for path in {sorted(origins)!r} if not {by_hash}])") == "[]\n"
 
 
-def test_image_is_at_most_12_MB_over_slim_and_4_5_MB_compressed(image_layers):
+@only_runtime
+def test_image_is_at_most_12_MB_over_slim_and_4_5_MB_compressed(image):
     base = layers("python:3.14-slim")
-    assert image_layers[: len(base)] == base
-    added = image_layers[len(base) :]
+    ours = layers(image)
+    assert ours[: len(base)] == base
+    added = ours[len(base) :]
     assert sum(map(len, added)) <= 12e6
     assert sum(map(compressed, added)) <= 4.5e6
+
+
+# What is inside the image from scratch
+
+
+@only_bare
+def test_image_is_at_most_42_MB_and_15_MB_compressed(image):
+    found = layers(image)
+    assert sum(map(len, found)) <= 42e6
+    assert sum(map(compressed, found)) <= 15e6
+
+
+def test_both_images_start_alike(docker, runtime, bare):
+    of_runtime, of_bare = inspect(docker, runtime), inspect(docker, bare)
+    for config in (of_runtime, of_bare):  # the one has Python's version, and folders that the other does not have
+        config["Env"] = {
+            variable for variable in config["Env"] if not variable.startswith(("PATH=", "PYTHON_VERSION="))
+        }
+    assert of_bare == of_runtime
+
+
+@only_bare
+def test_python_is_the_only_program(container):
+    is_file = "os.path.isfile(path) and not os.path.islink(path)"
+    is_program = f"{is_file} and '.so' not in path and open(path, 'rb').read(4) == b'\\x7fELF'"
+    assert container.python(WALK.replace("CONDITION", is_program)) == "/usr/local/bin/python3.14\n"
+
+
+@only_bare
+def test_image_has_no_shell(container):
+    assert container.python("import os; print(os.waitstatus_to_exitcode(os.system('true')))") == "127\n"
+
+
+@only_bare
+def test_no_file_changes_the_user(container):
+    assert container.python(WALK.replace("CONDITION", "os.lstat(path).st_mode & 0o6000")) == ""
+
+
+MODULES = """
+import os, sys
+names = set(sys.stdlib_module_names)
+for folder in filter(os.path.isdir, sys.path):
+    for at, folders, files in os.walk(folder):
+        folders[:] = [name for name in folders if name.isidentifier() and name != "__pycache__"]
+        for file in files:
+            if file.endswith((".py", ".so")):
+                module = os.path.relpath(os.path.join(at, file.partition(".")[0]), folder).removesuffix("/__init__")
+                names.add(module.replace("/", "."))
+names = [name for name in names if not name.endswith("__main__")]
+"""
+IMPORTED = """
+import contextlib, importlib, io
+imported = []
+for name in sorted(names):
+    with contextlib.suppress(BaseException), contextlib.redirect_stdout(io.StringIO()):
+        importlib.import_module(name)
+        imported.append(name)
+print(*imported)
+"""
+# A name of a package is for all that is in it. tkinter and turtle are not importable in runtime: it has no Tk.
+LEFT_OUT = {
+    *("idlelib", "turtledemo", "curses", "_curses", "_curses_panel", "readline"),
+    *("pydoc_data", "venv", "_dbm", "_gdbm", "dbm.gnu", "dbm.ndbm"),
+    *("_ctypes_test", "_testbuffer", "_testcapi", "_testclinic", "_testclinic_limited", "_testimportmultiple"),
+    *("_testinternalcapi", "_testlimitedcapi", "_testmultiphase", "_testsinglephase", "_xxtestfuzz"),
+    *("xxlimited", "xxlimited_35", "xxsubtype"),
+}
+
+
+def test_every_module_imports_but_those_left_out(docker, runtime, bare):
+    names = docker("run", "--rm", runtime, "python", "-c", MODULES + "print(names)").stdout
+
+    def imported(image):
+        return set(docker("run", "--rm", image, "python", "-c", f"names = {names}{IMPORTED}").stdout.split())
+
+    left_out = imported(runtime) - imported(bare)
+    assert {name if name in LEFT_OUT else name.partition(".")[0] for name in left_out} == LEFT_OUT
+
+
+def test_package_with_native_code_works(container):
+    assert (
+        container.python("import markupsafe; print(markupsafe._escape_inner.__module__)") == "markupsafe._speedups\n"
+    )
+
+
+def test_library_that_glibc_opens_to_end_a_thread_is_there(container):
+    assert container.python("import ctypes; print(ctypes.CDLL('libgcc_s.so.1')._name)") == "libgcc_s.so.1\n"
+
+
+def test_time_zones_and_certificates_are_there(container):
+    assert container.python("import zoneinfo; print(zoneinfo.ZoneInfo('Europe/Paris'))") == "Europe/Paris\n"
+    certificates = "len(ssl.create_default_context().get_ca_certs())"
+    assert int(container.python(f"import ssl; print({certificates})")) > 100
+
+
+def test_traceback_has_each_file_and_line(container):
+    command = ["docker", "exec", container.id, "python", "-c", "import json; json.loads('x')"]
+    traceback = subprocess.run(command, capture_output=True, text=True).stderr
+    lines = re.findall(r'File "(/usr/local/lib/python3\.\d+/json/\w+\.py)", line (\d+)', traceback)
+    assert len(lines) == 3, traceback
+
+
+def test_user_has_a_name_in_the_image_from_scratch(docker, bare):
+    assert docker("run", "--rm", bare, "python", "-c", "import getpass; print(getpass.getuser())").stdout == "app\n"
 
 
 # The build
 
 
-def test_code_change_remakes_one_layer_of_less_than_4_KB(docker, source):
+@pytest.mark.parametrize("target", ["runtime", "bare"])
+def test_code_change_remakes_one_layer_of_less_than_4_KB(docker, source, target):
     # A variable of its own, so that both build on one layer: of several equal ones in the cache, any can be taken.
     dockerfile = source / "Dockerfile"
-    dockerfile.write_text(dockerfile.read_text().replace(" AS runtime\n", f" AS runtime\nENV BUILD={source}\n"))
+    dockerfile.write_text(dockerfile.read_text().replace(" AS installed\n", f" AS installed\nENV BUILD={source}\n"))
     app = source / "hello_app/__init__.py"
     before, after = built = [], []
     for found in built:
-        docker("build", "--tag=hello:changed", source)
+        docker("build", f"--target={target}", "--tag=hello:changed", source)
         found += layers("hello:changed")
         app.write_text(app.read_text().replace("Hello world!", "Hello, world!"))
     docker("image", "rm", "hello:changed")
@@ -204,19 +312,19 @@ def test_code_change_remakes_one_layer_of_less_than_4_KB(docker, source):
     assert compressed(after[-1]) < 4 * 1024
 
 
-def test_build_fails_when_a_hash_does_not_match(image, source):
+def test_build_fails_when_a_hash_does_not_match(runtime, source):
     lock = source / "requirements/runtime.txt"
     lock.write_text(re.sub("sha256:[0-9a-f]{8}", "sha256:00000000", lock.read_text()))
     assert "DO NOT MATCH THE HASHES" in build_fails(source)
 
 
-def test_build_fails_when_a_locked_package_is_missing(image, source):
+def test_build_fails_when_a_locked_package_is_missing(runtime, source):
     lock = source / "requirements/runtime.txt"
     lock.write_text(re.sub(r"(?s)itsdangerous==.*?(?=\njinja2)", "", lock.read_text()))
     assert "itsdangerous" in build_fails(source)
 
 
-def test_build_fails_when_the_app_cannot_be_imported(image, source):
+def test_build_fails_when_the_app_cannot_be_imported(runtime, source):
     app = source / "hello_app/__init__.py"
     app.write_text(app.read_text().replace("    return app", "    import no_such_module"))
     assert "No module named 'no_such_module'" in build_fails(source)
@@ -243,15 +351,65 @@ def test_checks_of_the_build_find_nothing(docker):
     docker("build", "--check", ROOT)
 
 
-def test_same_digest_from_another_clone(image, source, tmp_path):
-    clone = copy_source(tmp_path / "another clone")
-    for path in clone.rglob("*"):
-        path.touch()
-    assert build_archive(source) == build_archive(clone)
+def test_default_build_does_not_build_the_image_from_scratch(docker, source):
+    dockerfile = source / "Dockerfile"
+    dockerfile.write_text(dockerfile.read_text().replace(" AS collection\n", " AS collection\nRUN no-such-command\n"))
+    docker("build", source)
+    assert "no-such-command" in build_fails(source, "--target=bare")
 
 
-def build_archive(source):
-    """Build with no cache and one date for all files, and return the digest of the image's manifest."""
-    run("bash", "-c", ARCHIVE, cwd=source)
-    with tarfile.open(source / "hello.tar") as opened:
-        return json.load(opened.extractfile("index.json"))["manifests"][0]["digest"]
+LINKED = {
+    "psycopg==3.3.8": "ca50af6072ba9ea6866f33021975230c2555d7bfdb9d8f94ca3af5c3d1bf2167",
+    "psycopg-c==3.3.8": "af81a99b02600e6c2cdf468509c04bb8208500ea60d63f70616e32ea9cb2758f",
+}
+
+
+def test_package_compiled_here_finds_its_library_or_the_build_names_it(docker, runtime, source):
+    lock = source / "requirements/runtime.txt"
+    lock.write_text(lock.read_text() + "".join(f"{name} --hash=sha256:{digest}\n" for name, digest in LINKED.items()))
+    assert "libpq.so.5 => not found" in build_fails(source, "--target=bare")
+
+    dockerfile = source / "Dockerfile"
+    install = "RUN apt-get update && apt-get install --yes --no-install-recommends libpq5\n"
+    dockerfile.write_text(dockerfile.read_text().replace(" AS installed\n", f" AS installed\n{install}"))
+    docker("build", "--target=bare", "--tag=hello:native", source)
+    code = "import psycopg; print(psycopg.pq.__impl__, psycopg.pq.version() > 0)"
+    found = docker("run", "--rm", "hello:native", "python", "-c", code).stdout
+    docker("image", "rm", "hello:native")
+    assert found == "c True\n"
+
+
+def test_same_wheel_and_digests_from_other_folders_dates_and_umasks(docker):
+    lines = run("make", "--silent", "reproduce", cwd=ROOT).stdout.splitlines()
+    assert [line.split()[0] for line in lines[-6::2]] == ["wheel", "runtime", "bare"]
+    assert [line.split()[-1] for line in lines[-6::2]] == [line.split()[-1] for line in lines[-5::2]]
+
+
+# The parts list
+
+
+@pytest.fixture(scope="module")
+def parts(docker):
+    """A function that returns the names of an image's packages, as `make sbom` lists them."""
+    run("make", "--silent", "sbom", cwd=ROOT)
+
+    def listed(image):
+        name = "bare" if image.endswith(":bare") else "runtime"
+        components = json.loads((ROOT / f"dist/{name}.cdx.json").read_text())["components"]
+        return {component["name"] for component in components if component.get("purl")}
+
+    return listed
+
+
+def test_every_distribution_is_a_part(parts, image, container):
+    names = "print(*(each.name for each in importlib.metadata.distributions()))"
+    distributions = container.python(f"import importlib.metadata; {names}").lower().replace("_", "-").split()
+    assert "flask" in distributions
+    assert set(distributions) - parts(image) == set()
+
+
+def test_every_library_is_of_a_package_that_is_a_part(docker, parts, runtime, image, container):
+    libraries = container.python(WALK.replace("CONDITION", "path.startswith('/usr/lib/') and '.so' in path")).split()
+    owners = docker("run", "--rm", runtime, "dpkg-query", "--search", *libraries).stdout.splitlines()
+    assert len(owners) == len(libraries) > 10
+    assert {owner.partition(":")[0] for owner in owners} - parts(image) == set()

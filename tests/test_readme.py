@@ -6,7 +6,7 @@ import signal
 import subprocess
 
 import pytest
-from conftest import ARCHIVE, HARDENED, ROOT, Server, wait_until
+from conftest import HARDENED, ROOT, Server, wait_until
 
 RUN = "docker run -p 8080:8080 "
 SERVE = ["make run", "flask run"]
@@ -14,9 +14,10 @@ SERVE_IMAGE = [
     "docker build -t hello . && docker run --rm -p 8080:8080 hello",
     RUN + "hello",
     f"{RUN}{HARDENED} hello",
+    "docker build --target bare -t hello:bare . && docker run --rm -p 8080:8080 hello:bare",
 ]
 # Run by test_image.py, and what runs this or takes minutes.
-ELSEWHERE = [ARCHIVE, "make test", "make bench"]
+ELSEWHERE = ["make reproduce", "make sbom", "make test", "make bench"]
 
 
 def check_serves(command):
@@ -45,7 +46,7 @@ def test_command_serves(port_8080, command):
 
 
 @pytest.mark.parametrize("command", SERVE_IMAGE)
-def test_command_serves_the_image(image, port_8080, command):
+def test_command_serves_the_image(runtime, bare, port_8080, command):
     check_serves(command)
 
 
