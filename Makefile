@@ -3,7 +3,7 @@ LOCK = .venv/bin/uv pip compile --quiet --universal --python-version 3.11 --gene
 	--custom-compile-command "make lock"
 
 help: ## print what there is
-	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 10
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 12
 
 run: .venv/ready ## serve the app on http://localhost:8080
 	@.venv/bin/flask run
@@ -28,6 +28,20 @@ lock: .venv/ready ## pin the newest releases of everything, by hash
 image: ## build the image
 	docker build -t hello .
 
+bare: ## build the image from scratch
+	docker build --target bare -t hello:bare .
+
+reproduce: .venv/ready ## build the wheel and both images twice, and compare them to the byte
+	@tests/reproduce
+
+sbom: .venv/ready ## list the parts of both images, in CycloneDX, in dist/
+	@mkdir -p dist
+	@for image in runtime bare; do \
+		docker build --quiet --provenance=false --target $$image --output type=oci,dest=dist/$$image.tar . && \
+		SYFT_CHECK_FOR_APP_UPDATE=false .venv/bin/syft scan --quiet oci-archive:dist/$$image.tar \
+			--source-name hello-$$image --output cyclonedx-json=dist/$$image.cdx.json || exit 1; \
+	done
+
 bench: .venv/bench ## measure the image beside what it replaces, in some 14 minutes, and write README's figures
 	@.venv/bin/python benchmarks/bench.py
 
@@ -42,4 +56,4 @@ bench: .venv/bench ## measure the image beside what it replaces, in some 14 minu
 	.venv/bin/pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements/bench.txt
 	@touch $@
 
-.PHONY: help run test lint lock image bench
+.PHONY: help run test lint lock image bare reproduce sbom bench
