@@ -39,6 +39,7 @@ GO = "--file=benchmarks/go.Dockerfile"
 # The images, and the options of `docker build` that make them.
 BUILDS = {
     "this image": [],
+    "this image, from scratch": ["--target=bare"],
     "virtual environment, copied": [VENV],
     "one stage, slim": [ONE_STAGE, SLIM],
     "one stage, slim, no bytecode": [ONE_STAGE, SLIM, "--build-arg=NO_BYTECODE=1"],
@@ -62,13 +63,14 @@ COMMANDS = {
     "Flask's own": "flask --app=hello_app run --host=0.0.0.0 --port=8080",
 }
 
-# This image, whatever it is set to.
-PRELOAD = """
-import sys
+OURS = "python -m hello_app.server"
+# The same workers, but with nothing of them or of the app imported before they are forked.
+UNSHARED = """
+import importlib.util, os, sys
 from gunicorn.app.wsgiapp import run
-from hello_app import server
-server.preload_app = {}
-sys.argv[1:] = ["--config=python:hello_app.server"]
+sys.path.append(os.path.join(*importlib.util.find_spec("hello_app").submodule_search_locations))
+sys.argv[1:] = "--bind=0.0.0.0:8080 --workers=2 --threads=8 --reuse-port --worker-class=worker.Worker".split()
+sys.argv += "--worker-tmp-dir=/dev/shm --no-control-socket --access-logfile=- hello_app:create_app()".split()
 run()
 """
 
@@ -126,7 +128,7 @@ def measure():
     results = {"size": build(images), "machine": machine(), "versions": versions()}
 
     results["start"] = {speed: {name: [] for name in [*images, "nothing"]} for speed in ("full", "slow")}
-    for speed, number, options in (("full", 9, []), ("slow", 5, ["--cpus=0.2"])):
+    for speed, number, options in (("full", 7, []), ("slow", 7, ["--cpus=0.2"])):
         for _ in rounds("start" if speed == "full" else "start with --cpus 0.2", number):
             for name, image in images.items():
                 results["start"][speed][name].append(start(image, *options))
@@ -140,6 +142,7 @@ def measure():
             results["ship"][name]["bytes"] = sent
 
     servers = {"this image": [images["this image"]]}
+    servers["this image, no access log"] = [*servers["this image"], *OURS.split(), "--access-logfile=/dev/null"]
     servers |= {name: [SERVERS, *command.split()] for name, command in COMMANDS.items()}
     servers |= {"Go": [images["Go, from scratch"]]}
     results["serve"] = {name: [] for name in servers}
@@ -159,12 +162,13 @@ def measure():
             kinds |= {kind: held.result() for kind, held in kinds.items()}
 
     fat = {
-        "this image, preload": [*servers["this image"], "python", "-c", PRELOAD.format(True)],
-        "this image, no preload": [*servers["this image"], "python", "-c", PRELOAD.format(False)],
+        "this image": servers["this image"],
+        "this image, preload": [*servers["this image"], *OURS.split(), "--preload"],
+        "this image, nothing shared": [*servers["this image"], "python", "-c", UNSHARED],
         **{name: servers[name] for name in ("gunicorn, its defaults", "Go")},
     }
     results["memory"] = {name: [] for name in fat}
-    for _ in rounds("memory", 3):
+    for _ in rounds("memory", 7):
         for name, server in fat.items():
             results["memory"][name].append(memory(*server))
     return results

@@ -20,7 +20,7 @@ def draw(results, path):
     }
     figure, axes = pyplot.subplots(1, 2, sharey=True, figsize=(9, 0.34 * len(names) + 0.6))
     for axis, ((title, number), values) in zip(axes, panels.items(), strict=True):
-        colours = [OURS if name == "this image" else OTHERS for name in names]
+        colours = [OURS if name.startswith("this image") else OTHERS for name in names]
         bars = axis.barh(names, values, color=colours, height=0.62)
         axis.bar_label(bars, [number.format(value) for value in values], padding=4, color=TEXT)
         axis.set_title(title, loc="left", color=TEXT, fontsize=11)
@@ -30,7 +30,7 @@ def draw(results, path):
         axis.spines[:].set_visible(False)
     axes[0].invert_yaxis()
     for label, name in zip(axes[0].get_yticklabels(), names, strict=True):
-        if name == "this image":
+        if name.startswith("this image"):
             label.set(color=OURS, fontweight="bold")
     figure.tight_layout(pad=0.4, w_pad=2)
     figure.savefig(path, transparent=True, metadata={"Date": None, "Creator": None})

@@ -24,7 +24,7 @@ def ship(builds, rounds):
         source = Path(folder, "source")
         shutil.copytree(engine.ROOT, source, ignore=LEFT_OUT)
         # A variable of its own, so that all build on one layer: of several equal ones in the cache, any can be taken.
-        change(source / "Dockerfile", " AS runtime\n", f" AS runtime\nENV BUILD={uuid.uuid4()}\n")
+        change(source / "Dockerfile", " AS installed\n", f" AS installed\nENV BUILD={uuid.uuid4()}\n")
         had, text = {}, "Hello world!"
         for number in range(rounds + 1):
             for name, options in builds.items():

@@ -44,8 +44,8 @@ def ratios(results):
     rebuilds = {name: found["seconds"] for name, found in ship.items()}
     kept = {name: [run["kept"]["rate"] for run in runs] for name, runs in serve.items()}
     held = results["hold"]["this image"].values()
-    fat = {name: [look["loaded"]["anonymous"] for look in looks] for name, looks in results["memory"].items()}
-    full, slow, us = start["full"], start["slow"], "this image"
+    fat = {name: [sum(look["loaded"]["processes"]) for look in looks] for name, looks in results["memory"].items()}
+    full, slow, us, bare = start["full"], start["slow"], "this image", "this image, from scratch"
     plain = "one stage, slim, no bytecode"
 
     def whole(value):
@@ -59,6 +59,18 @@ def ratios(results):
             8.4,
             ">=",
         ),
+        (
+            "size on disk: one stage over from scratch",
+            *whole(size["one stage"]["disk"] / size[bare]["disk"]),
+            36,
+            ">=",
+        ),
+        (
+            "size compressed: one stage over from scratch",
+            *whole(size["one stage"]["compressed"] / size[bare]["compressed"]),
+            33,
+            ">=",
+        ),
         ("bytes sent after a change", *whole(ship[us]["bytes"]), 4096, "<="),
         (
             "bytes sent after a change: one stage over this",
@@ -70,21 +82,24 @@ def ratios(results):
         ("start: this over slim without bytecode", *over(full, us, plain), 0.4, "<="),
         ("start: this over the copied virtual environment", *over(full, us, "virtual environment, copied"), 0.6, "<="),
         ("start: this over Go from scratch", *over(full, us, "Go, from scratch"), 2.0, "<="),
+        ("start: from scratch over this", *over(full, bare, us), 1.0, "<="),
         ("start at 0.2 CPU: this over slim without bytecode", *over(slow, us, plain), 0.45, "<="),
         ("requests/s: this image's lowest run over its median", *whole(min(kept[us]) / median(kept[us])), 0.85, ">="),
         ("requests/s: this over gunicorn's defaults", *over(kept, us, "gunicorn, its defaults"), 1.2, ">="),
+        (
+            "requests/s: this without access log over gunicorn's defaults, which have none",
+            *over(kept, "this image, no access log", "gunicorn, its defaults"),
+            None,
+            "",
+        ),
         ("requests/s: this over waitress", *over(kept, us, "waitress"), 1.5, ">="),
         ("requests/s: this over gunicorn's gevent worker", *over(kept, us, "gunicorn, gevent"), None, ""),
         ("requests/s: this over granian", *over(kept, us, "granian"), None, ""),
         ("requests/s: this over Go", *over(kept, us, "Go"), None, ""),
         ("hostile sockets: other clients that failed", *whole(sum(kind["failed"] for kind in held)), 0, "<="),
         ("hostile sockets: worst p99 of other clients, s", *whole(max(map(p99, held))), 0.1, "<="),
-        (
-            "memory, loaded: preload over no preload",
-            *over(fat, "this image, preload", "this image, no preload"),
-            0.8,
-            "<=",
-        ),
+        ("memory, loaded: this over workers that share nothing", *over(fat, us, f"{us}, nothing shared"), 0.8, "<="),
+        ("memory, loaded: this with preload over this", *over(fat, f"{us}, preload", us), None, ""),
     ]
 
 
