@@ -14,11 +14,11 @@ SECONDS = {"us": 1e-6, "ms": 1e-3, "s": 1, "m": 60}
 
 
 def serve(image, *command):
-    """Return two loads of one fresh container, after a warm-up: by kept connections, and by a new one each request."""
-    loads = f"{WRK} -d1 {engine.URL} && {WRK} -d2 {engine.URL} && {WRK} -d1 -H 'Connection: close' {engine.URL}"
+    """Return two loads of one fresh container: by a new connection for each request, then by kept connections."""
+    loads = f"{WRK} -d1 -H 'Connection: close' {engine.URL} && {WRK} -d2 {engine.URL}"
     with engine.server(image, *command) as (name, _):
         printed = engine.run(f"--network=container:{name}", engine.CLIENT, "sh", "-c", loads)
-    _, _, kept, new = printed.split("Running ")
+    _, new, kept = printed.split("Running ")
     return {"kept": parse(kept), "new": parse(new)}
 
 

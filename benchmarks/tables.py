@@ -15,7 +15,7 @@ def images(results):
             continue
         ship = results["ship"].get(name)
         sent = [bytes_(ship["bytes"]), seconds(ship["seconds"])] if ship else ["", ""]
-        starts = [seconds(results["start"][speed][name]) for speed in ("full", "slow")]
+        starts = [seconds(results["start"][speed].get(name)) for speed in ("full", "slow")]
         rows.append([name, bytes_(size["disk"]), bytes_(size["compressed"]), *sent, *starts])
     floor = [seconds(results["start"][speed]["nothing"]) for speed in ("full", "slow")]
     rows.append(["a container that only starts Python", "", "", "", "", *floor])
@@ -166,6 +166,9 @@ def table(head, rows):
 
 
 def seconds(samples):
+    """Return the median, lowest and highest; nothing where nothing was measured."""
+    if not samples:
+        return ""
     digits = 1 if median(samples) >= 2 else 2
     return f"{median(samples):.{digits}f} s ({min(samples):.{digits}f} to {max(samples):.{digits}f})"
 
