@@ -1,5 +1,7 @@
 """Fixtures: client, wheel, gunicorn, image, container, and what the server and the image have in common."""
 
+import contextlib
+import functools
 import http.client
 import os
 import shutil
@@ -133,21 +135,30 @@ class Gunicorn(Server):
             return probe.connect_ex(("127.0.0.1", self.port)) == 0
 
 
-@pytest.fixture
-def gunicorn(python, tmp_path):
-    """A function that starts gunicorn with arguments and variables, and returns it when it listens."""
+@contextlib.contextmanager
+def gunicorns(python):
+    """A function that starts gunicorn in a folder, with arguments and variables, and returns it when it listens."""
     started = []
 
-    def start(*arguments, **variables):
-        server = Gunicorn(python, tmp_path, *arguments, **variables)
+    def start(folder, *arguments, **variables):
+        server = Gunicorn(python, folder, *arguments, **variables)
         started.append(server.process)
         wait_until(server.listens, "gunicorn to listen")
         return server
 
-    yield start
-    for process in started:
-        process.terminate()
-        process.wait(20)
+    try:
+        yield start
+    finally:
+        for process in started:
+            process.terminate()
+            process.wait(20)
+
+
+@pytest.fixture
+def gunicorn(python, tmp_path):
+    """A function that starts gunicorn with arguments and variables, and returns it when it listens."""
+    with gunicorns(python) as start:
+        yield functools.partial(start, tmp_path)
 
 
 def exchange(*values):

@@ -6,15 +6,22 @@ import signal
 import socket
 
 import pytest
-from conftest import ROOT, wait_until
+from conftest import ROOT, gunicorns, wait_until
 
 THREADS = 2
+ARGUMENTS = ["--threads", str(THREADS), "--timeout=4", "--pythonpath", str(ROOT / "tests"), "wsgi_app:app"]
 
 
 @pytest.fixture
 def server(gunicorn):
-    arguments = ["--threads", str(THREADS), "--timeout=4", "--pythonpath", str(ROOT / "tests"), "wsgi_app:app"]
-    return gunicorn(*arguments, WEB_CONCURRENCY="1")
+    return gunicorn(*ARGUMENTS, WEB_CONCURRENCY="1")
+
+
+@pytest.fixture(scope="module")
+def shared(python, tmp_path_factory):
+    """A server for the tests that leave it as it was."""
+    with gunicorns(python) as start:
+        yield start(tmp_path_factory.mktemp("shared"), *ARGUMENTS, WEB_CONCURRENCY="1")
 
 
 def connect(server, data):
@@ -56,24 +63,24 @@ def check_serves(server):
         ("/show", "wsgi.input_terminated", True),
     ],
 )
-def test_environ_has(server, target, name, value):
-    status, content = exchange(server, f"{target}?{name}", "X-Twice: 1", "X-Twice: 2")
+def test_environ_has(shared, target, name, value):
+    status, content = exchange(shared, f"{target}?{name}", "X-Twice: 1", "X-Twice: 2")
     assert (status, content.split(b"\r\n")[1]) == (200, repr(value).encode())  # the second line of a chunked answer
 
 
 @pytest.mark.parametrize("size", [0, 5, 3_000_000])
-def test_body_is_read_whole(server, size):
+def test_body_is_read_whole(shared, size):
     body = os.urandom(size)
-    assert exchange(server, "/echo", f"Content-Length: {size}", body=body, method="POST") == (200, body)
+    assert exchange(shared, "/echo", f"Content-Length: {size}", body=body, method="POST") == (200, body)
 
 
-def test_chunked_body_is_read_whole(server):
+def test_chunked_body_is_read_whole(shared):
     body = b"3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n"
-    assert exchange(server, "/echo", "Transfer-Encoding: chunked", body=body, method="POST") == (200, b"abcde")
+    assert exchange(shared, "/echo", "Transfer-Encoding: chunked", body=body, method="POST") == (200, b"abcde")
 
 
-def test_write_comes_before_what_is_returned(server):
-    status, content = exchange(server, "/write")
+def test_write_comes_before_what_is_returned(shared):
+    status, content = exchange(shared, "/write")
     assert (status, content.replace(b"\r\n", b" ")) == (200, b"9 written,  8 returned 0  ")
 
 
@@ -103,10 +110,10 @@ def test_request_that_takes_long_does_not_hold_up_others(server, tmp_path):
     assert receive(slow) == (200, b"hello")
 
 
-def test_websocket_is_refused(server):
+def test_websocket_is_refused(shared):
     key = "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA=="
     headers = ["Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Version: 13", key]
-    assert receive(connect(server, request("/hello", *headers)))[0] == 403
+    assert receive(connect(shared, request("/hello", *headers)))[0] == 403
 
 
 # More of each than there are threads.
