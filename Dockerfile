@@ -6,12 +6,12 @@
 FROM python:3.14 AS dependencies
 
 COPY requirements/runtime.txt /
-RUN pip wheel --no-cache-dir --require-hashes --requirement runtime.txt --wheel-dir /wheels
+RUN pip wheel --no-cache-dir --require-hashes --requirement runtime.txt --wheel-dir /out/wheels
 
 # Slim has no .pyc of the standard library, and a process that is not root can never write them:
 # each start would compile again what it imports. So this imports all that a start of gunicorn
 # imports, and compiles what is not yet. By hash: new dates on the files cannot make it stale.
-COPY <<EOF /bytecode.py
+COPY <<EOF /out/bytecode.py
 import os, py_compile, sys
 import concurrent.futures.thread, encodings.idna  # loaded late, by the first worker and request
 from gunicorn.app.wsgiapp import WSGIApplication
@@ -26,21 +26,19 @@ EOF
 # 2. application: the wheel of the app itself. Runs again when the source changes.
 FROM python:3.14 AS application
 
-WORKDIR /src
-COPY requirements/build.txt .
+COPY requirements/build.txt /
 RUN pip install --no-cache-dir --require-hashes --requirement build.txt
-COPY . .
+COPY . /src
+# What is taken from here lies in a folder of its own, because BuildKit reads all that lies beside it.
+WORKDIR /out/app
 # With one date for all files, whatever theirs are, the same source gives the same wheel. No isolation:
-# that would download the build backend again, with no hash. The wheel is installed here, where pip
-# starts fast, and taken apart: the modules for gunicorn seldom change.
+# that would download the build backend again, with no hash. The modules for gunicorn, which seldom change,
+# are set apart.
 RUN export SOURCE_DATE_EPOCH=315532800 \
-    && python -m build --wheel --no-isolation --outdir /wheels \
-    && pip install --no-cache-dir --no-index --no-deps --root-user-action=ignore /wheels/*.whl \
-    && wheel=$(basename /wheels/*.whl) \
-    && app=$(python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/${wheel%%-*} \
-    && mkdir /server /app \
-    && find "$app" \( -name 'server.*' -o -name 'worker.*' \) -exec cp --parents -t /server {} + -exec rm {} + \
-    && cp --parents --recursive "$app" "$app"-*.dist-info /app
+    && python -m build --wheel --no-isolation --outdir /wheels /src \
+    && python -m installer --destdir . --compile-bytecode 0 /wheels/*.whl \
+    && mkdir ../server \
+    && find . \( -name 'server.*' -o -name 'worker.*' \) -exec cp --parents -t ../server {} + -exec rm {} +
 
 # 3. installed: what runtime and bare have in common. Its wheels stay in the stage that made them.
 FROM python:3.14-slim AS installed
@@ -48,11 +46,10 @@ FROM python:3.14-slim AS installed
 # SOURCE_DATE_EPOCH has pip, too, compile by hash. Without debug ranges, which draw the ^^^ below a
 # line in a traceback, all is a tenth smaller. pip and its copy in ensurepip have done their work, and
 # scanners would report them. The last line leaves the user nothing to write to but /tmp and /dev/shm.
-RUN --mount=type=bind,from=dependencies,source=/wheels,target=/wheels \
-    --mount=type=bind,from=dependencies,source=/bytecode.py,target=/bytecode.py \
+RUN --mount=type=bind,from=dependencies,source=/out,target=/dependencies \
     export PYTHONDONTWRITEBYTECODE=1 PYTHONNODEBUGRANGES=1 SOURCE_DATE_EPOCH=315532800 \
-    && pip install --no-cache-dir --no-index --root-user-action=ignore /wheels/*.whl \
-    && python /bytecode.py --worker-class=asgi 'flask:Flask("")' \
+    && pip install --no-cache-dir --no-index --root-user-action=ignore /dependencies/wheels/*.whl \
+    && python /dependencies/bytecode.py --worker-class=asgi 'flask:Flask("")' \
     && pip uninstall --yes --root-user-action=ignore pip \
     && rm -r /usr/local/lib/python3.*/ensurepip \
     && chmod 0755 /run/lock /var/tmp
@@ -63,14 +60,13 @@ FROM installed AS runtime
 # Each line of the log at once, whatever prints it.
 ENV PYTHONUNBUFFERED=1
 
-COPY --from=application /server /
-# Fails when the app cannot be imported. The wheel's name starts with the package's.
-RUN --mount=type=bind,from=application,source=/app,target=/app \
-    --mount=type=bind,from=application,source=/wheels,target=/wheels \
-    --mount=type=bind,from=dependencies,source=/bytecode.py,target=/bytecode.py \
+COPY --from=application /out/server /
+# Fails when the app cannot be imported. The folder of its metadata is named for the package.
+RUN --mount=type=bind,from=application,source=/out/app,target=/app \
+    --mount=type=bind,from=dependencies,source=/out,target=/dependencies \
     cp --recursive /app/. / \
-    && wheel=$(basename /wheels/*.whl) \
-    && PYTHONDONTWRITEBYTECODE=1 python /bytecode.py --config="python:${wheel%%-*}.server"
+    && app=$(basename /app/usr/local/lib/python3.*/site-packages/*.dist-info) \
+    && PYTHONDONTWRITEBYTECODE=1 python /dependencies/bytecode.py --config="python:${app%%-*}.server"
 
 LABEL org.opencontainers.image.title="Hello world!" \
       org.opencontainers.image.description="A Flask app, installed from wheels that another image built" \
@@ -136,8 +132,8 @@ EOF
 
 FROM scratch AS bare
 COPY --from=collection /bare /
-COPY --from=application /server /
-COPY --from=application /app /
+COPY --from=application /out/server /
+COPY --from=application /out/app /
 # What runtime declares, once more: an image from scratch inherits nothing.
 ENV PATH=/usr/local/bin PYTHONUNBUFFERED=1
 LABEL org.opencontainers.image.title="Hello world!" \
