@@ -143,6 +143,18 @@ def test_health_check_fails_where_nothing_answers(config, container):
     assert subprocess.run(command, capture_output=True).returncode == 1
 
 
+PROBED = """
+import http.server, os, subprocess, sys, threading
+server = http.server.HTTPServer(("127.0.0.1", 0), http.server.SimpleHTTPRequestHandler)  # /healthz is 404
+threading.Thread(target=server.serve_forever, daemon=True).start()
+print(subprocess.run(sys.argv[1:], env=os.environ | {"PORT": str(server.server_port)}).returncode)
+"""
+
+
+def test_health_check_fails_on_another_status(config, docker, container):
+    assert docker("exec", container.id, "python", "-c", PROBED, *config["Healthcheck"]["Test"][1:]).stdout == "1\n"
+
+
 def test_labels_and_port_are_declared(config):
     labels = {name.rpartition(".")[2]: value for name, value in config["Labels"].items()}
     assert labels["title"] == "Hello world!"
