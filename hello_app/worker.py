@@ -5,6 +5,7 @@ to send its request or to take its answer costs some memory, and not the thread 
 """
 
 import asyncio
+import collections
 import contextvars
 import io
 import sys
@@ -28,6 +29,7 @@ class Worker(ASGIWorker):
         super().load_wsgi()
         self.wsgi, self.asgi = self.asgi, self.answer
         self.threads = ThreadPoolExecutor(self.cfg.threads)
+        self.handed_over, self.waking = collections.deque(), False
 
     async def answer(self, scope, receive, send):
         """Answer one request, as an ASGI 3 app; raise what the WSGI app raises."""
@@ -59,7 +61,10 @@ class Worker(ASGIWorker):
         """Hand over the response's next messages, or what the app raised; close it after the last ones are sent."""
 
         def hand_over(settle, value):
-            self.loop.call_soon_threadsafe(lambda: step.done() or settle(value))
+            self.handed_over.append(lambda: step.done() or settle(value))
+            if not self.waking:
+                self.waking = True
+                self.loop.call_soon_threadsafe(self.take_over)
 
         try:
             messages = next(response)
@@ -68,6 +73,12 @@ class Worker(ASGIWorker):
         hand_over(step.set_result, messages)
         if not messages[-1].get("more_body"):
             self.close(response)
+
+    def take_over(self):
+        """Settle all that the threads handed over: to wake the loop for each costs a tenth of the requests."""
+        self.waking = False  # Before the rest: what is handed over from here on wakes the loop once more.
+        while self.handed_over:
+            self.handed_over.popleft()()
 
     def close(self, response):
         try:
