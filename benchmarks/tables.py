@@ -33,13 +33,14 @@ def figures(results):
 def ratios(results):
     """Return what is asked of the image: name, figure, its lowest and highest in single rounds, goal, and side.
 
-    The figure of a ratio is that of the medians; each round has one of its own. The side is ">=" or "<=".
+    Each round has a ratio of its own, of things measured within a minute, and the figure is their median: what the
+    machine does besides in the course of the run falls out. The side is ">=" or "<=".
     """
     size, ship, start, serve = (results[kind] for kind in ("size", "ship", "start", "serve"))
 
     def over(samples, ours, theirs):
         pairs = [one / other for one, other in zip(samples[ours], samples[theirs], strict=False)]
-        return median(samples[ours]) / median(samples[theirs]), (min(pairs), max(pairs))
+        return median(pairs), (min(pairs), max(pairs))
 
     rebuilds = {name: found["seconds"] for name, found in ship.items()}
     kept = {name: [run["kept"]["rate"] for run in runs] for name, runs in serve.items()}
