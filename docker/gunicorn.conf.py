@@ -4,7 +4,7 @@ import gc
 import os
 import sys
 
-# Imported before the workers are forked, so that they share its memory and start sooner; what the app opens is not shared.
+# Imported before the workers are forked: they share its memory, and start sooner. The app is imported by each worker.
 import flask  # noqa: F401
 
 wsgi_app = "hello_app:create_app()"
@@ -15,13 +15,14 @@ if not (port.isdecimal() and 1 <= int(port) <= 65535):
     sys.exit(f"PORT={port!r}: expected a whole number from 1 to 65535")
 bind = f"0.0.0.0:{port}"
 
-# Processes, of which each uses one core. A fixed number, because the CPU count is the host's and not the container's quota.
+# Processes: each uses one core. A fixed number, because the CPU count is the host's and not the container's quota.
 workers = int(os.environ.get("WEB_CONCURRENCY", 2))
 if workers < 1:
     sys.exit(f"WEB_CONCURRENCY={workers}: expected a whole number from 1")
 
-# Requests that a worker runs at once, streams included; more connections wait in line.
-threads = 8
+# Requests that a worker runs at once, streams included; the next ones wait. 16 answer twice as many requests a second
+# as 8 where each waits for a database, for 1 MB more.
+threads = 16
 
 # In memory: on a disk, a slow write of the heartbeat gets a healthy worker killed.
 worker_tmp_dir = "/dev/shm"

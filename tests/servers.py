@@ -1,0 +1,152 @@
+"""Servers to test: gunicorn in a process of this machine, or an image in a container."""
+
+import contextlib
+import http.client
+import io
+import os
+import random
+import re
+import socket
+import subprocess
+import sys
+import tarfile
+import time
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+SETTINGS = ROOT / "docker/gunicorn.conf.py"
+
+
+def run(*command, **options):
+    """Return what `command` prints; fail the test with its output when its status is not 0."""
+    done = subprocess.run(command, capture_output=True, text=True, **options)
+    if done.returncode:
+        pytest.fail(f"{' '.join(map(str, command))}\n{done.stdout}{done.stderr}", pytrace=False)
+    return done.stdout
+
+
+class Server:
+    """What listens on `port` of this machine."""
+
+    def __init__(self, port):
+        self.port = port
+
+    def connect(self, timeout=10):
+        return http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout)
+
+    def request(self, path="/", method="GET", body=None, headers=None):
+        """Return an answer's status, headers and body; raise OSError or HTTPException when there is no whole one."""
+        connection = self.connect()
+        try:
+            connection.request(method, path, body, headers or {})
+            with connection.getresponse() as answer:
+                return answer.status, answer.headers, answer.read()
+        finally:
+            connection.close()
+
+    def answers(self):
+        try:
+            return self.request()[0] < 500
+        except (OSError, http.client.HTTPException):
+            return False
+
+    def wait(self, condition, what, seconds=30):
+        """Return the first true value of `condition()`; after so many seconds fail, with the log."""
+        deadline = time.monotonic() + seconds
+        while not (value := condition()):
+            if time.monotonic() > deadline:
+                pytest.fail(f"waited {seconds} s for {what}; the log:\n{self.log()}", pytrace=False)
+            time.sleep(0.02)
+        return value
+
+    def wait_for_answer(self):
+        self.wait(lambda: self.answers() or self.ended(), "an answer")
+        if self.ended():
+            pytest.fail(f"ended instead of answering; the log:\n{self.log()}", pytrace=False)
+        return self
+
+
+class Process(Server):
+    """gunicorn with the image's settings and other options, its log in a file of `folder`."""
+
+    def __init__(self, folder, *options, **variables):
+        super().__init__(free_port())
+        self.file = folder / f"log-{self.port}"
+        command = [sys.executable, "-m", "gunicorn", "--config", SETTINGS, *options]
+        # The system that runs the tests may have no /dev/shm.
+        extra = "" if Path("/dev/shm").is_dir() else "--worker-tmp-dir=/tmp"
+        defaults = {"PORT": str(self.port), "PYTHONPATH": f"{ROOT}:{ROOT}/tests", "TMPDIR": str(folder)}
+        defaults["GUNICORN_CMD_ARGS"] = extra
+        with self.file.open("w") as log:
+            self.process = subprocess.Popen(
+                command, cwd=folder, env=os.environ | defaults | variables, stdout=log, stderr=log
+            )
+
+    def log(self):
+        return self.file.read_text()
+
+    def ended(self):
+        return self.process.poll() is not None
+
+    def workers(self):
+        """Return the process ids of the workers booted so far, in order."""
+        return [int(pid) for pid in re.findall(r"Booting worker with pid: (\d+)", self.log())]
+
+    def remove(self):
+        self.process.terminate()
+        try:
+            self.process.wait(20)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            pytest.fail(f"did not end in 20 s; the log:\n{self.log()}", pytrace=False)
+
+
+class Container(Server):
+    """A container of `image`, run with options of `docker run` and a command, and `port` of it published."""
+
+    def __init__(self, image, *command, options=(), port=8080):
+        self.id = run("docker", "run", "--detach", f"--publish=127.0.0.1::{port}", *options, image, *command).strip()
+        published = self.inspect(f'{{{{(index .NetworkSettings.Ports "{port}/tcp" 0).HostPort}}}}', wrong="0")
+        super().__init__(int(published))
+
+    def inspect(self, template, wrong=None):
+        """Return what `docker inspect` prints; `wrong` where the template does not fit, as once it has ended."""
+        done = subprocess.run(["docker", "inspect", "--format", template, self.id], capture_output=True, text=True)
+        return wrong if done.returncode and wrong is not None else done.stdout.strip()
+
+    def log(self):
+        done = subprocess.run(["docker", "logs", self.id], capture_output=True, text=True)
+        return done.stdout + done.stderr
+
+    def ended(self):
+        return self.inspect("{{.State.Status}}") in ("exited", "dead")
+
+    def health(self):
+        return self.inspect("{{.State.Health.Status}}")
+
+    def python(self, code):
+        """Return what `code` prints when the container's own user runs it."""
+        return run("docker", "exec", self.id, "python", "-c", code)
+
+    def processes(self):
+        """Return the command lines of its processes, PID 1 first, read from outside: it may have no `ps`."""
+        return [line.split(None, 1)[1] for line in run("docker", "top", self.id, "-o", "pid,args").splitlines()[1:]]
+
+    def remove(self):
+        run("docker", "rm", "--force", "--volumes", self.id)
+
+
+def free_port():
+    """Return a port that nothing listens on, and that no client of another test is given."""
+    for port in random.sample(range(20000, 30000), 100):
+        with contextlib.suppress(OSError), socket.create_server(("0.0.0.0", port)):
+            return port
+    raise OSError("no free port found")
+
+
+def members(layer):
+    """Return what is in a layer, which is the bytes of a tar archive."""
+    with tarfile.open(fileobj=io.BytesIO(layer)) as archive:
+        return archive.getmembers()

@@ -1,0 +1,158 @@
+"""What the image from scratch has, and that it differs from runtime in nothing else than what the README names."""
+
+import json
+import re
+import stat
+import subprocess
+
+import pytest
+from servers import members
+
+# A name of a package is for all that is in it. runtime cannot import tkinter and turtle either: slim has no Tk.
+LEFT_OUT = {
+    *("idlelib", "turtledemo", "curses", "_curses", "_curses_panel", "readline"),
+    *("pydoc_data", "venv", "_dbm", "_gdbm", "dbm.gnu", "dbm.ndbm"),
+    *("_ctypes_test", "_testbuffer", "_testcapi", "_testclinic", "_testclinic_limited", "_testimportmultiple"),
+    *("_testinternalcapi", "_testlimitedcapi", "_testmultiphase", "_testsinglephase", "_xxtestfuzz"),
+    *("xxlimited", "xxlimited_35", "xxsubtype"),
+}
+FIND_MODULES = """
+import os, sys
+names = set(sys.stdlib_module_names)
+for folder in filter(os.path.isdir, sys.path):
+    for at, folders, files in os.walk(folder):
+        folders[:] = [name for name in folders if name.isidentifier() and name != "__pycache__"]
+        for file in files:
+            if file.endswith((".py", ".so")):
+                module = os.path.relpath(os.path.join(at, file.partition(".")[0]), folder).removesuffix("/__init__")
+                names.add(module.replace("/", "."))
+print([name for name in names if not name.endswith("__main__")])
+"""
+IMPORT = """
+import contextlib, importlib, io
+imported = []
+for name in sorted(names):
+    with contextlib.suppress(BaseException), contextlib.redirect_stdout(io.StringIO()):
+        importlib.import_module(name)
+        imported.append(name)
+print(*imported)
+"""
+PROBE = """
+import ctypes.util, getpass, grp, json, locale, mimetypes, os, platform, pwd, socket, sqlite3, ssl, sys, tempfile, time, zoneinfo
+from importlib import metadata
+print(json.dumps({
+    "locale": [locale.setlocale(locale.LC_ALL, ""), locale.getencoding(), sys.getfilesystemencoding()],
+    "hosts": sorted({address[4][0] for address in socket.getaddrinfo("twice.test", 80)}),
+    "DNS": open("/etc/nsswitch.conf").read(),
+    "services": [socket.getservbyname("https"), socket.getprotobyname("tcp")],
+    "time zones": [len(zoneinfo.available_timezones()), time.tzname, str(zoneinfo.ZoneInfo("Europe/Paris"))],
+    "certificates": [len(ssl.create_default_context().get_ca_certs()), ssl.OPENSSL_VERSION],
+    "users": [getpass.getuser(), pwd.getpwuid(os.getuid()), grp.getgrgid(os.getgid()), os.path.expanduser("~")],
+    "temporary files": [tempfile.gettempdir(), os.path.exists(tempfile.NamedTemporaryFile().name)],
+    "MIME types": [mimetypes.guess_type("a." + ending)[0] for ending in "css js woff2 svg webp docx".split()],
+    "sqlite": sqlite3.sqlite_version,
+    "system": [platform.platform(), platform.freedesktop_os_release()],
+    "packages": sorted(each.name for each in metadata.distributions()),
+    "find_library": [ctypes.util.find_library(name) for name in ("c", "ssl", "sqlite3")],
+    "libgcc_s": ctypes.CDLL("libgcc_s.so.1")._name,
+    "native code": __import__("markupsafe")._escape_inner.__module__,
+}))
+"""
+
+
+def test_images_declare_the_same(docker, runtime, bare):
+    def declared(image):
+        config = json.loads(docker("image", "inspect", image))[0]["Config"]
+        del config["Labels"]["org.opencontainers.image.description"]
+        # slim adds Python's version, and folders that bare does not have.
+        config["Env"] = {
+            each for each in config["Env"] if not each.startswith(("PATH=", "PYTHON_VERSION=", "PYTHON_SHA256="))
+        }
+        return config
+
+    assert declared(bare) == declared(runtime)
+
+
+def test_probe_finds_the_same_in_both_images_but_find_library(docker, runtime, bare):
+    hosts = ["--add-host=twice.test:192.0.2.1", "--add-host=twice.test:192.0.2.2"]
+    seen, expected = (
+        json.loads(docker("run", "--rm", *hosts, image, "python", "-c", PROBE)) for image in (bare, runtime)
+    )
+    assert seen.pop("find_library") == [None] * 3
+    expected.pop("find_library")
+    assert seen == expected
+    assert expected["hosts"] == ["192.0.2.1", "192.0.2.2"]
+    assert expected["native code"] == "markupsafe._speedups"
+
+
+def test_every_module_is_imported_but_those_left_out(docker, runtime, bare):
+    names = docker("run", "--rm", runtime, "python", "-c", FIND_MODULES)
+
+    def imported(image):
+        return set(docker("run", "--rm", image, "python", "-c", f"names = {names}{IMPORT}").split())
+
+    left_out = imported(runtime) - imported(bare)
+    assert {name if name in LEFT_OUT else name.partition(".")[0] for name in left_out} == LEFT_OUT
+
+
+def test_python_is_the_only_program(docker, bare):
+    code = """
+import os
+for at, _, names in os.walk("/"):
+    for path in (os.path.join(at, name) for name in names if not at.startswith(("/proc", "/sys", "/dev"))):
+        if not os.path.islink(path) and ".so" not in path and open(path, "rb").read(4) == b"\\x7fELF":
+            print(path)
+"""
+    assert docker("run", "--rm", "--user=0", bare, "python", "-c", code) == "/usr/local/bin/python3.14\n"
+
+
+def test_no_shell(docker, bare):
+    code = "import os; print(os.waitstatus_to_exitcode(os.system('true')))"
+    assert docker("run", "--rm", bare, "python", "-c", code) == "127\n"
+
+
+def test_no_file_changes_the_user(bare, layers):
+    found = [file for layer in layers(bare) for file in members(layer)]
+    assert [file.name for file in found if file.mode & (stat.S_ISUID | stat.S_ISGID)] == []
+
+
+def test_traceback_has_each_file_and_line(docker, bare):
+    command = ["docker", "run", "--rm", bare, "python", "-c", "import json; json.loads('x')"]
+    traceback = subprocess.run(command, capture_output=True, text=True).stderr
+    assert len(re.findall(r'File "/usr/local/lib/python3\.\d+/json/\w+\.py", line \d+', traceback)) == 3, traceback
+
+
+PACKAGES = "/usr/local/lib/python3.14/site-packages"
+ODD = f"""
+RUN mkdir -p {PACKAGES}/odd/bin && cd {PACKAGES}/odd && echo 'this is no library' > text.so \\
+    && echo 'x = 1' > bin/script.py && python -m compileall -q bin && mv bin/__pycache__/*.pyc bin/script.pyc \\
+    && printf '\\177ELF\\002\\001\\001\\000\\000\\000\\000\\000\\000\\000\\000\\000\\003\\000\\267\\000' > other.so
+"""
+
+
+@pytest.fixture
+def odd(source):
+    """A function that adds instructions to the stage `installed` of a copy, and returns the copy."""
+    dockerfile = source / "Dockerfile"
+
+    def add(instructions):
+        text = dockerfile.read_text()
+        dockerfile.write_text(text.replace(" AS installed\n", f" AS installed\n{instructions}\n"))
+        return source
+
+    return add
+
+
+def test_files_that_are_no_libraries_of_this_system_are_kept(odd, build, layers, serve):
+    image = build(odd(ODD), "--target=bare")
+    found = [file.name for layer in layers(image) for file in members(layer) if "/odd/" in file.name]
+    assert {name.rpartition("/")[2] for name in found} == {"bin", "text.so", "script.pyc", "other.so"}
+    serve(image)
+
+
+def test_build_names_the_library_that_a_file_lacks(odd):
+    # What the full image has and slim has not: what it links is missing too.
+    copied = odd(f"COPY --from=dependencies /usr/lib/x86_64-linux-gnu/libpq.so.5 {PACKAGES}/odd/")
+    done = subprocess.run(["docker", "build", "--target=bare", copied], capture_output=True, text=True)
+    assert done.returncode != 0
+    assert re.search(r"odd/libpq\.so\.5:\s+libldap\S* => not found", done.stderr), done.stderr
