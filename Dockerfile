@@ -34,7 +34,7 @@ RUN --mount=type=bind,from=dependencies,source=/wheels,target=/wheels \
     && echo 'app:x:10001:10001::/tmp:/usr/sbin/nologin' >> /etc/passwd && echo 'app:x:10001:' >> /etc/group \
     && chmod 0755 /run/lock /var/tmp
 COPY --chmod=755 docker/probe.py /usr/local/bin/probe
-COPY docker/gunicorn.conf.py /etc/
+COPY --chmod=644 docker/gunicorn.conf.py /etc/
 
 # 4. runtime: the image that ships. A code change makes only its last layer again.
 FROM installed AS runtime

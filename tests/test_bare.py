@@ -38,7 +38,8 @@ for name in sorted(names):
 print(*imported)
 """
 PROBE = """
-import ctypes.util, getpass, grp, json, locale, mimetypes, os, platform, pwd, socket, sqlite3, ssl, sys, tempfile, time, zoneinfo
+import ctypes.util, getpass, grp, json, locale, mimetypes, os, platform, pwd
+import socket, sqlite3, ssl, sys, tempfile, time, zoneinfo
 from importlib import metadata
 print(json.dumps({
     "locale": [locale.setlocale(locale.LC_ALL, ""), locale.getencoding(), sys.getfilesystemencoding()],
@@ -65,9 +66,8 @@ def test_images_declare_the_same(docker, runtime, bare):
         config = json.loads(docker("image", "inspect", image))[0]["Config"]
         del config["Labels"]["org.opencontainers.image.description"]
         # slim adds Python's version, and folders that bare does not have.
-        config["Env"] = {
-            each for each in config["Env"] if not each.startswith(("PATH=", "PYTHON_VERSION=", "PYTHON_SHA256="))
-        }
+        of_slim = ("PATH=", "PYTHON_VERSION=", "PYTHON_SHA256=")
+        config["Env"] = {each for each in config["Env"] if not each.startswith(of_slim)}
         return config
 
     assert declared(bare) == declared(runtime)

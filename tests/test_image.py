@@ -43,15 +43,17 @@ def test_user_has_a_name(config, archive):
 
 def test_user_can_write_to_tmp_alone(config, files):
     user, group = map(int, config["User"].split(":"))
-    writable = [
-        file.name
-        for file in files
-        if not file.issym()
-        and (
-            file.mode & 0o002 or (file.uid == user and file.mode & 0o200) or (file.gid == group and file.mode & 0o020)
-        )
-    ]
-    assert writable == ["tmp"]
+
+    def is_writable(file):
+        bits = 0o002 | (0o200 if file.uid == user else 0) | (0o020 if file.gid == group else 0)
+        return not file.issym() and file.mode & bits
+
+    assert [file.name for file in files if is_writable(file)] == ["tmp"]
+
+
+def test_user_can_read_the_code_and_the_settings(files):
+    ours = [file for file in files if file.name.startswith(("usr/local/", "etc/gunicorn"))]
+    assert [file.name for file in ours if not file.mode & 0o004] == []
 
 
 def test_user_owns_nothing(config, files):
