@@ -1,56 +1,82 @@
-"""Every command of the README, as it stands there."""
+"""Every command of the README runs as it stands there, and every link leads somewhere."""
 
 import os
 import re
 import signal
 import subprocess
+import sys
 
 import pytest
-from conftest import HARDENED, ROOT, Server, wait_until
+from servers import ROOT, Server, run
 
-RUN = "docker run -p 8080:8080 "
-SERVE = ["make run", "flask run"]
-SERVE_IMAGE = [
-    "docker build -t hello . && docker run --rm -p 8080:8080 hello",
-    RUN + "hello",
-    f"{RUN}{HARDENED} hello",
-    "docker build --target bare -t hello:bare . && docker run --rm -p 8080:8080 hello:bare",
-]
-# Run by test_image.py, and what runs this or takes minutes.
-ELSEWHERE = ["make reproduce", "make sbom", "make test", "make bench"]
+README = (ROOT / "README.md").read_text()
+BLOCKS = re.findall(r"```sh\n(.*?)```", README, re.DOTALL)
+COMMANDS = [line.strip() for block in BLOCKS for line in block.splitlines() if line.strip()]
+SERVE = [command for command in COMMANDS if "docker run" in command or command == "make run"]
+# What runs this test, what test_build.py and test_sbom.py run, and what takes ten minutes.
+ELSEWHERE = {"make test", "make reproduce", "make sbom", "make bench", "make lock"}
 
 
-def check_serves(command):
-    """Run a command in the project's folder, nothing exported, until it answers on port 8080; then interrupt it."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("FLASK_")}
-    environment["PATH"] = f"{ROOT}/.venv/bin:{environment['PATH']}"
-    process = subprocess.Popen(
-        ["bash", "-c", command],
-        cwd=ROOT,
-        env=environment,
-        start_new_session=True,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    try:
-        wait_until(Server(8080).answers, "an answer on port 8080", 60)
-        assert Server(8080).request()[2] == b"Hello world!"
-    finally:
-        os.killpg(process.pid, signal.SIGINT)
-        process.wait(20)
+class Command(Server):
+    """A shell command in a folder, with its output in a file; what it started ends with it."""
+
+    def __init__(self, command, folder, log, port=8080, **variables):
+        super().__init__(port)
+        if self.answers():
+            pytest.fail(f"port {port} is taken: stop what listens there, and run the tests again", pytrace=False)
+        self.file = log
+        with log.open("w") as output:
+            self.process = subprocess.Popen(
+                ["bash", "-c", command],
+                cwd=folder,
+                env=os.environ | variables,
+                start_new_session=True,
+                stdout=output,
+                stderr=output,
+            )
+
+    def log(self):
+        return self.file.read_text()
+
+    def ended(self):
+        return self.process.poll() is not None
+
+    def remove(self):
+        os.killpg(self.process.pid, signal.SIGINT)
+        self.process.wait(20)
 
 
 @pytest.mark.parametrize("command", SERVE)
-def test_command_serves(port_8080, command):
-    check_serves(command)
+def test_command_serves(request, command, tmp_path):
+    if "docker" in command:
+        request.getfixturevalue("runtime")
+    server = Command(command, ROOT, tmp_path / "log")
+    try:
+        server.wait(lambda: server.answers() or server.ended(), "an answer on port 8080", 60)
+        assert server.request()[2] == b"Hello world!", server.log()
+    finally:
+        server.remove()
 
 
-@pytest.mark.parametrize("command", SERVE_IMAGE)
-def test_command_serves_the_image(runtime, bare, port_8080, command):
-    check_serves(command)
+def test_flask_run_finds_the_app_after_nothing_but_pip_install(source, tmp_path):
+    run(sys.executable, "-m", "venv", tmp_path / "venv")
+    run(tmp_path / "venv/bin/pip", "install", "--quiet", ".", cwd=source)
+    server = Command(f"{tmp_path}/venv/bin/flask run", source, tmp_path / "log", 5000)
+    try:
+        server.wait(lambda: server.answers() or server.ended(), "an answer on port 5000")
+        assert server.request()[2] == b"Hello world!", server.log()
+    finally:
+        server.remove()
 
 
-def test_readme_has_no_other_command():
-    blocks = re.findall(r"```sh\n(.*?)\s*```", (ROOT / "README.md").read_text(), re.DOTALL)
-    commands = {line.strip() for block in blocks for line in block.splitlines()}
-    assert commands <= {*SERVE, *SERVE_IMAGE, *ELSEWHERE}
+def test_other_commands_are_run_elsewhere():
+    assert {*COMMANDS, *re.findall(r"`(make \w+)`", README)} - {*SERVE} - ELSEWHERE == set()
+
+
+@pytest.mark.parametrize("link", sorted(set(re.findall(r"\]\((?!https:)([^)]+)\)", README))))
+def test_link_leads_somewhere(link):
+    if link.startswith("#"):
+        headings = re.findall(r"^## (.*)", README, re.MULTILINE)
+        assert link[1:] in {heading.lower().replace(" ", "-") for heading in headings}
+    else:
+        assert (ROOT / link).exists()

@@ -1,4 +1,4 @@
-"""gunicorn with the image's settings serves every kind of answer right, many at once: in a process and in both images."""
+"""gunicorn with the settings of the image serves every kind of answer right: in a process and in both images."""
 
 import contextlib
 import hashlib
