@@ -39,19 +39,18 @@ def docker():
 
 @pytest.fixture(scope="session")
 def runtime(docker):
-    docker("build", "-t", "hello", ".", cwd=ROOT)
-    return "hello:latest"
+    """The image's id: a tag could be moved by another build."""
+    return docker("build", "--quiet", "-t", "hello", ".", cwd=ROOT).strip()
 
 
 @pytest.fixture(scope="session")
 def bare(docker):
-    docker("build", "--target", "bare", "-t", "hello:bare", ".", cwd=ROOT)
-    return "hello:bare"
+    return docker("build", "--quiet", "--target", "bare", "-t", "hello:bare", ".", cwd=ROOT).strip()
 
 
 @pytest.fixture(scope="session", params=["runtime", "bare"])
 def image(request):
-    """The name of an image: what holds for one holds for the other."""
+    """An image: what holds for one holds for the other."""
     return request.getfixturevalue(request.param)
 
 
