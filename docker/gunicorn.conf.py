@@ -27,7 +27,7 @@ threads = 16
 # In memory: on a disk, a slow write of the heartbeat gets a healthy worker killed.
 worker_tmp_dir = "/dev/shm"
 
-# It needs a writable home directory, and logs an error without one.
+# It needs a writable home directory, and logs an error where a container runs as any user, or read-only.
 control_socket_disable = True
 
 # Longer than a load balancer keeps an idle connection (60 s), which otherwise sends a request into a closed one: 502.

@@ -63,8 +63,9 @@ def test_user_owns_nothing(config, files):
 # File system
 
 
-def test_runs_hardened_without_an_error_in_the_log(docker, image, serve, hardened):
-    server = serve(image, options=hardened)
+@pytest.mark.parametrize("user", [[], ["--user=12345:0"]], ids=["own user", "any user"])
+def test_runs_hardened_without_an_error_in_the_log(docker, image, serve, hardened, user):
+    server = serve(image, options=[*hardened, *user])
     server.wait(lambda: server.health() == "healthy", "the container to be healthy")
     docker("stop", server.id)  # which ends the log
     assert not re.search("error|warning|critical|traceback", server.log(), re.IGNORECASE), server.log()
