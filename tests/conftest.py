@@ -39,13 +39,20 @@ def docker():
 
 @pytest.fixture(scope="session")
 def runtime(docker):
-    """The image's id: a tag could be moved by another build."""
-    return docker("build", "--quiet", "-t", "hello", ".", cwd=ROOT).strip()
+    yield from built("runtime")
 
 
 @pytest.fixture(scope="session")
 def bare(docker):
-    return docker("build", "--quiet", "--target", "bare", "-t", "hello:bare", ".", cwd=ROOT).strip()
+    yield from built("bare")
+
+
+def built(target):
+    """Build a target, and yield its tag, which no other run has, until the tests have ended."""
+    name = f"hello-test:{target}-{os.getpid()}"
+    run("docker", "build", "--target", target, "--tag", name, ROOT)
+    yield name
+    run("docker", "image", "rm", name)
 
 
 @pytest.fixture(scope="session", params=["runtime", "bare"])
