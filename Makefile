@@ -36,7 +36,7 @@ sbom: .venv/tools ## list the parts of both images, in CycloneDX, in dist/
 			--source-name hello-$$image --output cyclonedx-json=dist/$$image.cdx.json || exit 1; \
 	done
 
-bench: .venv/bench ## measure the images beside what they replace, and write the figures
+bench: | .venv/bin/pip ## measure the images beside what they replace, and write the figures
 	@.venv/bin/python benchmarks/bench.py
 
 # One environment, into which each command installs what it needs and no more.

@@ -1,81 +1,86 @@
-"""The Docker Engine: build images, and run containers that are gone afterwards, however the run ends."""
+"""The Docker Engine: build images, weigh them, and run containers that are gone afterwards, however the run ends."""
 
 import contextlib
+import gzip
 import http.client
-import itertools
+import json
 import os
+import re
 import socket
 import subprocess
 import time
-from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from pathlib import Path
 
-ROOT = Path(__file__).parent.parent
-CLIENT = "hello-bench:client"
-URL = "http://127.0.0.1:8080/"
-NUMBERS = itertools.count()
+UNITS = {"B": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
 
 
-def docker(*arguments):
+def docker(*arguments, cwd=None):
     """Return what a docker command prints; raise CalledProcessError when it fails."""
-    command = ["docker", *map(str, arguments)]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, check=True, text=True).stdout
+    return subprocess.run(["docker", *arguments], cwd=cwd, capture_output=True, check=True, text=True).stdout
 
 
-@contextlib.contextmanager
-def threads(number):
-    """Run what is submitted in so many threads; when the block ends, what was not begun by then is dropped."""
-    pool = ThreadPoolExecutor(number)
-    try:
-        yield pool
-    finally:
-        pool.shutdown(cancel_futures=True)
-
-
-def build(image, *options, context="."):
-    """Build `image` with options of `docker build`; return the seconds that took."""
+def build(image, arguments, source):
+    """Build `image` with arguments of `docker build`, in the folder `source`; return the seconds that took."""
     began = time.perf_counter()
-    docker("build", f"--tag={image}", *options, context)
-    return time.perf_counter() - began
+    docker("build", f"--tag={image}", *arguments, cwd=source)
+    return round(time.perf_counter() - began, 3)
 
 
-def build_client():
-    """Build the image that loads and watches the servers, from inside the network or the processes of each."""
-    build(CLIENT, "--file=benchmarks/client.Dockerfile")
+def layers(arguments, source, store):
+    """Build an image as `build` does, and return its layers, the base image's too: {digest: (compressed, unpacked)}.
+
+    The compressed bytes are those that the manifest states, which BuildKit writes into the folder `store`. BuildKit
+    compresses the base image too, where that was loaded uncompressed. The unpacked bytes are those of the layer's tar.
+    """
+    output = f"--output=type=oci,tar=false,compression=gzip,force-compression=true,dest={store}"
+    metadata = store / "metadata.json"
+    docker("build", "--provenance=false", output, f"--metadata-file={metadata}", *arguments, cwd=source)
+    manifest = json.loads(blob(store, json.loads(metadata.read_text())["containerimage.digest"]).read_text())
+    found = {layer["digest"]: layer["size"] for layer in manifest["layers"]}
+    return {digest: (size, unpacked(blob(store, digest))) for digest, size in found.items()}
+
+
+def blob(store, digest):
+    return Path(store, "blobs", *digest.split(":"))
+
+
+@cache
+def unpacked(path):
+    with gzip.open(path) as layer:
+        return layer.seek(0, os.SEEK_END)
 
 
 @contextlib.contextmanager
-def container(*arguments):
-    """Run a container, with arguments of `docker run`, until the block ends, which gets its name and output."""
-    name = f"hello-bench-{os.getpid()}-{next(NUMBERS)}"
-    try:
-        yield name, docker("run", f"--name={name}", *arguments)
-    finally:
-        # In a session of its own: a second Ctrl-C does not reach it.
-        subprocess.run(["docker", "rm", "--force", "--volumes", name], capture_output=True, start_new_session=True)
+def container(image, *command, options=()):
+    """Run a server on port 8080 of a container, with options of `docker run`, until the block ends.
 
-
-def run(*arguments):
-    """Return what a container prints that ends by itself, run with arguments of `docker run`."""
-    with container(*arguments) as (_, printed):
-        return printed
-
-
-@contextlib.contextmanager
-def server(image, *command, options=()):
-    """Run a server, listening on port 8080 of its container, until the block ends.
-
-    The block gets the container's name, and the seconds from calling `docker run` to the first right answer. Raises
-    TimeoutError when there was none in 60 seconds.
+    The block gets the container's name, its port on this machine, and the seconds from calling `docker run` to the
+    first right answer. Raises TimeoutError when there was none in 60 seconds.
     """
     port = free_port()
+    name = f"hello-bench-{os.getpid()}-{port}"
+    arguments = [f"--name={name}", f"--publish=127.0.0.1:{port}:8080", *options, image, *command]
     began = time.perf_counter()
-    with container("--detach", f"--publish=127.0.0.1:{port}:8080", *options, image, *command) as (name, _):
+    # In a session of its own, which Ctrl-C does not reach: a container that is half made could not be removed.
+    run = subprocess.Popen(
+        ["docker", "run", "--detach", *arguments],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+    )
+    try:
+        if run.wait():
+            raise subprocess.CalledProcessError(run.returncode, run.args, stderr=run.stderr.read().decode())
         while not answers(port):
             if time.perf_counter() > began + 60:
-                raise TimeoutError(f"{image} {' '.join(command)}: no answer in 60 seconds")
+                raise TimeoutError(f"{image}: no right answer in 60 seconds")
             time.sleep(0.002)
-        yield name, time.perf_counter() - began
+        yield name, port, round(time.perf_counter() - began, 4)
+    finally:
+        run.communicate()
+        remove = ["docker", "rm", "--force", "--volumes", name]
+        subprocess.run(remove, capture_output=True, start_new_session=True)
 
 
 def free_port():
@@ -85,14 +90,21 @@ def free_port():
 
 
 def answers(port):
-    """Return whether GET / on a port of this machine is answered, and to the byte as the app does."""
+    """Return whether GET / on a port of this machine is answered as the app does."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
     try:
         connection.request("GET", "/")
         answer = connection.getresponse()
-        found = answer.status, answer.getheader("Content-Type"), answer.read()
-        return found == (200, "text/plain; charset=utf-8", b"Hello world!")
+        return (answer.status, answer.read()) == (200, b"Hello world!")
     except (OSError, http.client.HTTPException):
         return False
     finally:
         connection.close()
+
+
+def memory(names):
+    """Return the bytes that the kernel charges each of the containers, less the cached files that it can drop."""
+    printed = docker("stats", "--no-stream", "--format={{.Name}} {{.MemUsage}}", *names)
+    found = re.findall(r"^(\S+) ([\d.]+)(\w+)", printed, re.MULTILINE)
+    charged = {name: round(float(number) * UNITS[unit]) for name, number, unit in found}
+    return [charged[name] for name in names]

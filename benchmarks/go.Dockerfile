@@ -1,15 +1,14 @@
 # The classic pair: a Go server in the image that builds it, and the binary alone.
 FROM golang:1.24 AS one-stage
-
 WORKDIR /src
-COPY benchmarks/server.go .
-# Without the cache, each change compiles the standard library again.
+COPY server.go .
+# Without the cache mount, each change would compile the standard library again.
 RUN --mount=type=cache,target=/root/.cache/go-build \
     go mod init hello && CGO_ENABLED=0 go build -ldflags="-s -w" -o /server
 EXPOSE 8080
 CMD ["/server"]
 
-FROM scratch AS alone
+FROM scratch
 COPY --from=one-stage /server /server
 EXPOSE 8080
 CMD ["/server"]

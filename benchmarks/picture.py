@@ -1,36 +1,32 @@
-"""The picture of README: what an image weighs, and how long it takes to its first answer."""
+"""The picture of the README: what each image takes on disk. It needs no background, in light and in dark mode."""
 
-from statistics import median
+HEAD = """\
+<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 860 {height}" font-family="ui-sans-serif, system-ui, sans-serif" \
+font-size="13">
+  <title>Size on disk: {title}</title>
+  <style>
+    text {{ fill: #59636e }} .name {{ font-weight: 600; fill: #1f2328 }} rect {{ fill: #8c959f }}
+    .ships rect {{ fill: #2f81f7 }} .ships .name {{ fill: #2f81f7 }}
+    @media (prefers-color-scheme: dark) {{ text {{ fill: #9198a1 }} .name {{ fill: #f0f6fc }} }}
+  </style>
+"""
+ROW = """\
+  <g{ships}><text class="name" x="0" y="{text}">{name}</text><rect x="120" y="{y}" width="{width:.1f}" height="18" \
+rx="2"/><text x="{end:.1f}" y="{text}">{label}</text></g>
+"""
+SHIPS = ' class="ships"'
 
-import matplotlib
-from matplotlib import pyplot
 
-matplotlib.use("svg")
-matplotlib.rcParams |= {"svg.hashsalt": "hello", "svg.fonttype": "none"}
-
-OURS, OTHERS, TEXT = "#2f81f7", "#9aa4af", "#6e7781"  # each to be read on white and on black
-
-
-def draw(results, path):
-    """Draw the results into an SVG file: the same results give the same bytes."""
-    names = [name for name in results["size"] if not name.startswith("python:")]
-    panels = {
-        ("MB on disk", "{:,.0f}"): [results["size"][name]["disk"] / 1e6 for name in names],
-        ("seconds to the first answer", "{:.2f}"): [median(results["start"]["full"][name]) for name in names],
-    }
-    figure, axes = pyplot.subplots(1, 2, sharey=True, figsize=(9, 0.34 * len(names) + 0.6))
-    for axis, ((title, number), values) in zip(axes, panels.items(), strict=True):
-        colours = [OURS if name.startswith("this image") else OTHERS for name in names]
-        bars = axis.barh(names, values, color=colours, height=0.62)
-        axis.bar_label(bars, [number.format(value) for value in values], padding=4, color=TEXT)
-        axis.set_title(title, loc="left", color=TEXT, fontsize=11)
-        axis.set_xlim(0, max(values) * 1.15)
-        axis.xaxis.set_visible(False)
-        axis.tick_params(length=0, labelcolor=TEXT)
-        axis.spines[:].set_visible(False)
-    axes[0].invert_yaxis()
-    for label, name in zip(axes[0].get_yticklabels(), names, strict=True):
-        if name.startswith("this image"):
-            label.set(color=OURS, fontweight="bold")
-    figure.tight_layout(pad=0.4, w_pad=2)
-    figure.savefig(path, transparent=True, metadata={"Date": None, "Creator": None})
+def draw(sizes):
+    """Return an SVG with a bar for each of `sizes`, {name: {"disk": bytes}}, those of Go apart from the rest."""
+    largest = max(size["disk"] for size in sizes.values())
+    rows, y = "", 4
+    for name, size in sizes.items():
+        if name.startswith("Go") and "Go" not in rows:
+            y += 14
+        width = size["disk"] / largest * 660
+        label = f"{size['disk'] / 1e6:,.{0 if size['disk'] >= 1e8 else 1}f} MB"
+        ships = SHIPS if name in ("runtime", "bare") else ""
+        rows += ROW.format(ships=ships, name=name, y=y, text=y + 14, width=width, end=128 + width, label=label)
+        y += 28
+    return HEAD.format(height=y, title=", ".join(sizes)) + rows + "</svg>\n"
