@@ -13,11 +13,15 @@ RUN pip install --no-cache-dir --require-hashes --requirement build.txt
 COPY . /src
 # - Hidden files are deleted because a tar or a git URL as context bypasses .dockerignore: a .env must not reach the wheel.
 # - Every file gets one date, so that the same source gives the same bytes.
-# - The folder is below /out because BuildKit checksums all that lies beside what is copied from here.
+# - The folders are below /out because BuildKit checksums all that lies beside what is copied from here.
+# - Static files get a folder, and so a layer, of their own: a code change does not push them again.
+WORKDIR /out/app
 RUN find /src -mindepth 1 -name '.*' -prune -exec rm -r {} + \
     && export SOURCE_DATE_EPOCH=315532800 \
     && python -m build --wheel --no-isolation --outdir /wheels /src \
-    && python -m installer --destdir /out/app --compile-bytecode 0 /wheels/*.whl
+    && python -m installer --destdir . --compile-bytecode 0 /wheels/*.whl \
+    && mkdir /out/static && find . -type d -name static -prune \
+        -exec cp --archive --parents --target-directory=/out/static {} \; -exec rm -r {} \;
 
 # 3. installed: slim with the locked wheels. They are bind-mounted, so no layer contains them.
 FROM python:3.14-slim AS installed
@@ -38,7 +42,6 @@ COPY --chmod=644 docker/gunicorn.conf.py /etc/
 
 # 4. runtime: the image that ships. A code change makes only its last layer again.
 FROM installed AS runtime
-COPY --from=application /out/app /
 LABEL org.opencontainers.image.title="hello" \
     org.opencontainers.image.description="A Flask app in the image of a separate build image: wheels in slim" \
     org.opencontainers.image.licenses="MIT"
@@ -47,6 +50,8 @@ USER 10001:10001
 EXPOSE 8080
 HEALTHCHECK --interval=30s --timeout=3s --start-period=10s --start-interval=2s CMD ["probe"]
 CMD ["gunicorn", "--config=/etc/gunicorn.conf.py"]
+COPY --from=application /out/static /
+COPY --from=application /out/app /
 
 # 5. bare: the same app on nothing but Python and the libraries that it links: docker build --target bare
 FROM installed AS collection
@@ -54,7 +59,6 @@ RUN --mount=type=bind,source=docker,target=/docker sh /docker/collect.sh
 
 FROM scratch AS bare
 COPY --from=collection /bare /
-COPY --from=application /out/app /
 # What runtime declares, once more: an image from scratch inherits nothing.
 LABEL org.opencontainers.image.title="hello" \
     org.opencontainers.image.description="A Flask app in an image from scratch: Python and what it links" \
@@ -64,6 +68,8 @@ USER 10001:10001
 EXPOSE 8080
 HEALTHCHECK --interval=30s --timeout=3s --start-period=10s --start-interval=2s CMD ["probe"]
 CMD ["gunicorn", "--config=/etc/gunicorn.conf.py"]
+COPY --from=application /out/static /
+COPY --from=application /out/app /
 
 # What is built when no target is named.
 FROM runtime
