@@ -12,12 +12,10 @@ COPY requirements/build.txt /
 RUN pip install --no-cache-dir --require-hashes --requirement build.txt
 COPY . /src
 # - Hidden files are deleted because a tar or a git URL as context bypasses .dockerignore: a .env must not reach the wheel.
-# - Every file gets one date, so that the same source gives the same bytes.
-# - The folders are below /out because BuildKit checksums all that lies beside what is copied from here.
+# - Every file gets one date, so that the same source gives the same bytes. BuildKit checksums all of /out, and no more.
 # - Static files get a folder, and so a layer, of their own: a code change does not push them again.
 WORKDIR /out/app
-RUN find /src -mindepth 1 -name '.*' -prune -exec rm -r {} + \
-    && export SOURCE_DATE_EPOCH=315532800 \
+RUN find /src -mindepth 1 -name '.*' -prune -exec rm -r {} + && export SOURCE_DATE_EPOCH=315532800 \
     && python -m build --wheel --no-isolation --outdir /wheels /src \
     && python -m installer --destdir . --compile-bytecode 0 /wheels/*.whl \
     && mkdir /out/static && find . -type d -name static -prune \
@@ -40,11 +38,10 @@ RUN --mount=type=bind,from=dependencies,source=/wheels,target=/wheels \
 COPY --chmod=755 docker/probe.py /usr/local/bin/probe
 COPY --chmod=644 docker/gunicorn.conf.py /etc/
 
-# 4. runtime: the image that ships. A code change makes only its last layer again.
+# 4. runtime: the image that ships. A code change makes only its last layer again, so the code comes last.
 FROM installed AS runtime
-LABEL org.opencontainers.image.title="hello" \
-    org.opencontainers.image.description="A Flask app in the image of a separate build image: wheels in slim" \
-    org.opencontainers.image.licenses="MIT"
+LABEL org.opencontainers.image.title="hello" org.opencontainers.image.licenses="MIT" \
+    org.opencontainers.image.description="A Flask app, installed in slim from the wheels of a separate build image"
 ENV PYTHONUNBUFFERED=1
 USER 10001:10001
 EXPOSE 8080
@@ -56,13 +53,11 @@ COPY --from=application /out/app /
 # 5. bare: the same app on nothing but Python and the libraries that it links: docker build --target bare
 FROM installed AS collection
 RUN --mount=type=bind,source=docker,target=/docker sh /docker/collect.sh
-
 FROM scratch AS bare
 COPY --from=collection /bare /
 # What runtime declares, once more: an image from scratch inherits nothing.
-LABEL org.opencontainers.image.title="hello" \
-    org.opencontainers.image.description="A Flask app in an image from scratch: Python and what it links" \
-    org.opencontainers.image.licenses="MIT"
+LABEL org.opencontainers.image.title="hello" org.opencontainers.image.licenses="MIT" \
+    org.opencontainers.image.description="A Flask app on Python and the libraries that it links, and nothing else"
 ENV PATH=/usr/local/bin PYTHONUNBUFFERED=1
 USER 10001:10001
 EXPOSE 8080

@@ -45,8 +45,8 @@ STARTED = WEIGHED | {"slim, no bytecode": [*SLIM, "--build-arg=NO_BYTECODE=1", "
 REBUILT = ["one stage", "uv", "runtime", "bare"]
 SLOWED = ["slim, no bytecode", "uv", "runtime", "bare"]
 
-# A code change is another greeting. A dependency change is a comment in the lock file. It changes no wheel, and BuildKit
-# would find `installed` and `bare` in its cache by their content: so two files that they read get the comment too.
+# A code change is a new greeting. A dependency change is a comment in the lock file. As it changes no wheel, BuildKit
+# would find `installed` and `bare` in its cache: two files that they read get the comment too.
 CODE = ["hello_app/__init__.py", "benchmarks/go/server.go"]
 DEPENDENCIES = ["requirements/runtime.txt", "docker/bytecode.py", "docker/gunicorn.conf.py"]
 
