@@ -3,13 +3,17 @@ LOCK = .venv/bin/uv pip compile --quiet --upgrade --universal --python-version 3
 	--custom-compile-command "make lock"
 
 help: ## print what there is
-	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 12
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 12
 
 run: .venv/runtime ## serve the app on http://localhost:8080
 	@.venv/bin/flask run --port 8080
 
 test: .venv/dev ## run the tests; those of the image need a Docker Engine
 	.venv/bin/pytest
+
+test-image: .venv/dev ## test any image: make test-image IMAGE=name APP="/ /login" OPTIONS="--env=KEY=x"
+	@REQUIRE_DOCKER=1 .venv/bin/pytest -p no:terminal --override-ini=addopts= --capture=no --assert=plain \
+		--image="$(IMAGE)" --paths="$(or $(APP),/)" --options="$(OPTIONS)" tests/test_image.py
 
 lint: .venv/tools ## check the style of the code, the scripts and the Dockerfiles
 	.venv/bin/ruff check
@@ -49,4 +53,4 @@ bench: | .venv/bin/pip ## measure the images beside what they replace, and write
 		"Python 3.11 or newer is needed, and $(PYTHON) is %d.%d: name another with make PYTHON=..." % sys.version_info[:2])'
 	$(PYTHON) -m venv .venv
 
-.PHONY: help run test lint lock reproduce sbom bench
+.PHONY: help run test test-image lint lock reproduce sbom bench

@@ -1,4 +1,4 @@
-"""Fixtures: the images, and functions that start them or gunicorn and end what they started."""
+"""Fixtures: the images, and functions that start them or gunicorn and end what they started; and `make test-image`."""
 
 import functools
 import gzip
@@ -6,12 +6,54 @@ import io
 import json
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import tarfile
 
 import pytest
 from servers import ROOT, Container, Process, members, run
+
+
+def pytest_addoption(parser):
+    parser.addoption("--image", help="an image to test in place of hello's; each test is reported as a claim")
+    parser.addoption("--paths", default="/", help="what to ask it for")
+    parser.addoption("--options", default="", help="options of docker run which it needs")
+
+
+def pytest_generate_tests(metafunc):
+    given = metafunc.config.option.image
+    if "image" in metafunc.fixturenames:
+        metafunc.parametrize("image", [given] if given else ["runtime", "bare"], indirect=True, scope="session")
+    if "path" in metafunc.fixturenames and metafunc.module.__name__ == "test_image":
+        metafunc.parametrize("path", metafunc.config.option.paths.split())
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item, call):
+    """With --image, print what became of a claim in one line: in the words of its test's name."""
+    report = yield
+    if item.config.option.image and (report.when == "call" or not report.passed):
+        parameters = [str(value) for name, value in item.callspec.params.items() if name != "image"]
+        claim = " ".join([item.originalname.removeprefix("test_").replace("_", " "), *parameters])
+        why = "" if report.passed else reason(call.excinfo.value)
+        if report.when == "setup" and why in said:
+            print(f"{claim}: does not apply: as above", flush=True)
+        else:
+            held = "holds" if report.passed else f"does not apply: {why}" if report.skipped else f"does not hold: {why}"
+            print(f"{claim}: {held}", flush=True)
+        said.add(why)
+    return report
+
+
+said = set()
+
+
+def reason(error):
+    """Return in one line what an error says: its first line and, of a log, the one that names the exception."""
+    first, *rest = [line for line in str(error).splitlines() if line] or [type(error).__name__]
+    named = [line for line in rest if re.match(r"[\w.]*(Error|Exception|Exit)\b", line)]
+    return " ".join([first, *(named or (rest if first.startswith("docker ") else rest[-1:]))[:1]])
 
 
 @pytest.fixture
@@ -55,10 +97,29 @@ def built(target):
     run("docker", "image", "rm", name)
 
 
-@pytest.fixture(scope="session", params=["runtime", "bare"])
-def image(request):
-    """An image: what holds for one holds for the other."""
-    return request.getfixturevalue(request.param)
+@pytest.fixture(scope="session")
+def image(request, docker):
+    """An image: what holds for one of hello's holds for the other, or the one that is given."""
+    if request.param != request.config.option.image:
+        return request.getfixturevalue(request.param)
+    done = subprocess.run(["docker", "image", "inspect", request.param], capture_output=True, text=True)
+    if done.returncode:
+        print(done.stderr.strip())
+        pytest.exit("no such image", 2)
+    return request.param
+
+
+@pytest.fixture(scope="session")
+def given(request):
+    """The options of `docker run` without which the image does not start."""
+    return shlex.split(request.config.option.options)
+
+
+@pytest.fixture(scope="session")
+def port(config, given):
+    """The port that the image exposes, or that is exposed by --expose=80 among the options."""
+    named = [each.removeprefix("--expose=") for each in given if each.startswith("--expose=")]
+    return int([*named, *(config.get("ExposedPorts") or []), "8080"][0].partition("/")[0])
 
 
 @pytest.fixture(scope="session")
@@ -119,9 +180,9 @@ def serve(docker):
 
 
 @pytest.fixture(scope="session")
-def container(docker, image):
-    """One container of the image, run with no options, for the tests that only look."""
-    server = Container(image)
+def container(docker, image, given, port):
+    """One container of the image, run with no more options than it needs, for the tests that only look."""
+    server = Container(image, options=given, port=port)
     try:
         yield server.wait_for_answer()
     finally:
