@@ -40,8 +40,8 @@ def pytest_runtest_makereport(item, call):
         if report.when == "setup" and why in said:
             print(f"{claim}: does not apply: as above", flush=True)
         else:
-            held = "holds" if report.passed else f"does not apply: {why}" if report.skipped else f"does not hold: {why}"
-            print(f"{claim}: {held}", flush=True)
+            held = "holds" if report.passed else "does not apply: " if report.skipped else "does not hold: "
+            print(f"{claim}: {held}{why}", flush=True)
         said.add(why)
     return report
 
