@@ -9,7 +9,7 @@ run: .venv/runtime ## serve the app on http://localhost:8080
 	@.venv/bin/flask run --port 8080
 
 test: .venv/dev ## run the tests; those of the image need a Docker Engine
-	.venv/bin/pytest
+	.venv/bin/pytest --numprocesses=2 --dist=loadfile
 
 test-image: .venv/dev ## test any image: make test-image IMAGE=name APP="/ /login" OPTIONS="--env=KEY=x"
 	@REQUIRE_DOCKER=1 .venv/bin/pytest -p no:terminal --override-ini=addopts= --capture=no --assert=plain \

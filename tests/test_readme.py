@@ -10,7 +10,9 @@ import pytest
 from servers import ROOT, Server, run
 
 README = (ROOT / "README.md").read_text()
-BLOCKS = re.findall(r"```sh\n(.*?)```", README, re.DOTALL)
+# test_adopt.py takes the steps of this section.
+ADOPT = re.search("## Put your own app in.*?(?=\n## )", README, re.DOTALL)[0]
+BLOCKS = re.findall(r"```sh\n(.*?)```", README.replace(ADOPT, ""), re.DOTALL)
 COMMANDS = [line.strip() for block in BLOCKS for line in block.splitlines() if line.strip()]
 SERVE = [command for command in COMMANDS if "docker run" in command or command == "make run"]
 # What runs this test, what test_build.py and test_sbom.py run, and what takes ten minutes.
@@ -73,10 +75,18 @@ def test_other_commands_are_run_elsewhere():
     assert {*COMMANDS, *re.findall(r"`(make \w+)`", README)} - {*SERVE} - ELSEWHERE == set()
 
 
-@pytest.mark.parametrize("link", sorted(set(re.findall(r"\]\((?!https:)([^)]+)\)", README))))
-def test_link_leads_somewhere(link):
-    if link.startswith("#"):
-        headings = re.findall(r"^## (.*)", README, re.MULTILINE)
-        assert link[1:] in {heading.lower().replace(" ", "-") for heading in headings}
-    else:
-        assert (ROOT / link).exists()
+LINKS = {
+    (page, link)
+    for page in ("README.md", "ADOPTING.md", "benchmarks/README.md")
+    for link in re.findall(r"\]\((?!https:)([^)]+)\)", (ROOT / page).read_text())
+}
+
+
+@pytest.mark.parametrize(("page", "link"), sorted(LINKS))
+def test_link_leads_somewhere(page, link):
+    name, _, heading = link.partition("#")
+    target = (ROOT / page).parent / name if name else ROOT / page
+    assert target.exists()
+    if heading:
+        headings = re.findall(r"^#+ (.*)", target.read_text(), re.MULTILINE)
+        assert heading in {re.sub(r"[^\w -]", "", each).lower().replace(" ", "-") for each in headings}
