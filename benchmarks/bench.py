@@ -41,6 +41,14 @@ PYTHON = {
 }
 WEIGHED = PYTHON | {"Go, one stage": [GO, "--target=one-stage", "benchmarks/go"], "Go, scratch": [GO, "benchmarks/go"]}
 STARTED = WEIGHED | {"slim, no bytecode": [*SLIM, "--build-arg=NO_BYTECODE=1", "."]}
+# The second app, which compiles a dependency and has 1 MB of static files, is weighed alone.
+GALLERY_ONE_STAGE = f"--file={HERE}/gallery.Dockerfile"
+GALLERY = {
+    "one stage": [GALLERY_ONE_STAGE, "--target=one-stage", "."],
+    "slim": [GALLERY_ONE_STAGE, "--target=slim", "."],
+    "runtime": ["."],
+    "bare": ["--target=bare", "."],
+}
 # What takes long is measured of these alone.
 REBUILT = ["one stage", "uv", "runtime", "bare"]
 SLOWED = ["slim, no bytecode", "uv", "runtime", "bare"]
@@ -101,6 +109,22 @@ def sizes(source, store, comment):
             before = engine.layers(arguments, source, store)
             write(source, comment, new())
             found[name] = tables.weigh(before, engine.layers(arguments, source, store))
+    return found
+
+
+def gallery(source, store):
+    """Put the second app into the folder `source` as the README says; return {name: what `tables.weigh` finds}."""
+    shutil.copytree(ROOT / "tests/gallery", source)
+    for name in ("Dockerfile", ".dockerignore", "docker"):
+        subprocess.run(["cp", "-r", ROOT / name, source], check=True)
+    code, found = source / "src/gallery/factory.py", {}
+    text = code.read_text()
+    for name, arguments in GALLERY.items():
+        say(f"build and weigh the second app: {name}")
+        before = engine.layers(arguments, source, store)
+        code.write_text(f"{text}# {new()}\n")
+        found[name] = tables.weigh(before, engine.layers(arguments, source, store))
+        code.write_text(text)
     return found
 
 
@@ -174,7 +198,8 @@ def measure():
         with tempfile.TemporaryDirectory() as folder:
             source, store, comment = Path(folder, "source"), Path(folder, "store"), new()
             shutil.copytree(ROOT, source, ignore=shutil.ignore_patterns(".git", ".venv", "__pycache__", ".*_cache"))
-            results = {"size": sizes(source, store, comment), "machine": machine(), "build": builds(source, comment)}
+            results = {"size": sizes(source, store, comment), "gallery": gallery(Path(folder, "gallery"), store)}
+            results |= {"machine": machine(), "build": builds(source, comment)}
         results["start"] = {"full": starts(STARTED), "slow": starts(SLOWED, "--cpus=0.2")}
         return results | {"memory": memory()}
     finally:
