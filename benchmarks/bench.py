@@ -203,8 +203,7 @@ def measure():
         results["start"] = {"full": starts(STARTED), "slow": starts(SLOWED, "--cpus=0.2")}
         return results | {"memory": memory()}
     finally:
-        images = [tag(name) for name in [*STARTED, "changed"]]
-        subprocess.run(["docker", "image", "rm", *images], capture_output=True, start_new_session=True)
+        engine.apart("image", "rm", *map(tag, [*STARTED, "changed"])).communicate()
 
 
 def stated(readme, results):

@@ -11,6 +11,7 @@ import subprocess
 import time
 from functools import cache
 from pathlib import Path
+from subprocess import DEVNULL, PIPE
 
 UNITS = {"B": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
 
@@ -18,6 +19,11 @@ UNITS = {"B": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
 def docker(*arguments, cwd=None):
     """Return what a docker command prints; raise CalledProcessError when it fails."""
     return subprocess.run(["docker", *arguments], cwd=cwd, capture_output=True, check=True, text=True).stdout
+
+
+def apart(*arguments):
+    """Start a docker command that Ctrl-C does not reach: what it makes is whole, and what it removes is gone."""
+    return subprocess.Popen(["docker", *arguments], stdout=DEVNULL, stderr=PIPE, text=True, start_new_session=True)
 
 
 def build(image, arguments, source):
@@ -60,18 +66,12 @@ def container(image, *command, options=()):
     """
     port = free_port()
     name = f"hello-bench-{os.getpid()}-{port}"
-    arguments = [f"--name={name}", f"--publish=127.0.0.1:{port}:8080", *options, image, *command]
+    publish = f"--publish=127.0.0.1:{port}:8080"
     began = time.perf_counter()
-    # In a session of its own, which Ctrl-C does not reach: a container that is half made could not be removed.
-    run = subprocess.Popen(
-        ["docker", "run", "--detach", *arguments],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        start_new_session=True,
-    )
+    run = apart("run", "--detach", f"--name={name}", publish, *options, image, *command)
     try:
         if run.wait():
-            raise subprocess.CalledProcessError(run.returncode, run.args, stderr=run.stderr.read().decode())
+            raise subprocess.CalledProcessError(run.returncode, run.args, stderr=run.stderr.read())
         while not answers(port):
             if time.perf_counter() > began + 60:
                 raise TimeoutError(f"{image}: no right answer in 60 seconds")
@@ -79,8 +79,7 @@ def container(image, *command, options=()):
         yield name, port, round(time.perf_counter() - began, 4)
     finally:
         run.communicate()
-        remove = ["docker", "rm", "--force", "--volumes", name]
-        subprocess.run(remove, capture_output=True, start_new_session=True)
+        apart("rm", "--force", "--volumes", name).communicate()
 
 
 def free_port():
