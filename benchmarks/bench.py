@@ -174,7 +174,7 @@ def memory():
                 if kind == "idle":
                     for _, port, _ in running:
                         with ThreadPoolExecutor(16) as clients:
-                            list(clients.map(engine.answers, [port] * 1000))
+                            all(clients.map(engine.answers, [port] * 1000)) or sys.exit("a loaded server failed")
     return found
 
 
