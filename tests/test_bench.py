@@ -23,6 +23,13 @@ def test_picture_shows_the_results(results):
     assert picture.draw(results["size"]) == (ROOT / "benchmarks/images.svg").read_text()
 
 
+@pytest.mark.parametrize("part", [tables.images, tables.ratios, tables.size])
+def test_no_figure_of_size_is_from_memory(results, part):
+    size = results["size"]
+    changed = results | {"size": size | {"runtime": size["runtime"] | {"disk": 2 * size["runtime"]["disk"]}}}
+    assert part(changed) != part(results)
+
+
 def test_results_are_as_they_were_written(results):
     assert tables.dump(results) == (ROOT / "benchmarks/results.json").read_text()
 
