@@ -50,7 +50,8 @@ GALLERY = {
     "bare": ["--target=bare", "."],
 }
 # What takes long is measured of these alone.
-REBUILT = ["one stage", "uv", "runtime", "bare"]
+REBUILT = ["one stage", "uv", "runtime"]
+BUILT = {"code": [*PYTHON], "dependency": REBUILT, "cold": [*REBUILT, "bare"]}
 SLOWED = ["slim, no bytecode", "uv", "runtime", "bare"]
 
 # A code change is a new greeting. A dependency change is a comment in the lock file. As it changes no wheel, BuildKit
@@ -130,8 +131,7 @@ def gallery(source, store):
 
 def builds(source, comment):
     """Return {kind: {name: seconds of each round}}; all images were built with `comment` before."""
-    found = {"code": {name: [] for name in PYTHON}}
-    found |= {kind: {name: [] for name in REBUILT} for kind in ("dependency", "cold")}
+    found = {kind: {name: [] for name in names} for kind, names in BUILT.items()}
 
     def timed(kind, name, *options):
         found[kind][name].append(engine.build(tag("changed"), [*options, *PYTHON[name]], source))
@@ -140,8 +140,9 @@ def builds(source, comment):
     for _ in rounds("build", 7):
         for name in PYTHON:
             built = comment
-            if name in REBUILT:
+            if name in BUILT["cold"]:
                 timed("cold", name, "--no-cache")
+            if name in BUILT["dependency"]:
                 built = new()
                 write(source, built)
                 timed("dependency", name)
