@@ -132,7 +132,9 @@ class Container(Server):
 
     def processes(self):
         """Return the command lines of its processes, PID 1 first, read from outside: it may have no `ps`."""
-        return [line.split(None, 1)[1] for line in run("docker", "top", self.id, "-o", "pid,args").splitlines()[1:]]
+        rows = [line.split(None, 1) for line in run("docker", "top", self.id, "-o", "pid,args").splitlines()[1:]]
+        first = self.inspect("{{.State.Pid}}")
+        return [arguments for pid, arguments in sorted(rows, key=lambda row: row[0] != first)]
 
     def remove(self):
         run("docker", "rm", "--force", "--volumes", self.id)
