@@ -28,7 +28,7 @@ FROM python:3.14-slim AS installed
 # - pip goes, because it has done its work and scanners would report it.
 # - The user gets a name, and can write to /tmp and /dev/shm alone.
 RUN --mount=type=bind,from=dependencies,source=/wheels,target=/wheels \
-    --mount=type=bind,source=docker/bytecode.py,target=/bytecode.py \
+    --mount=type=tmpfs,target=/tmp --mount=type=bind,source=docker/bytecode.py,target=/bytecode.py \
     export PYTHONDONTWRITEBYTECODE=1 PYTHONNODEBUGRANGES=1 SOURCE_DATE_EPOCH=315532800 \
     && pip install --no-cache-dir --no-index --root-user-action=ignore /wheels/*.whl \
     && python /bytecode.py \

@@ -145,6 +145,14 @@ def test_what_was_compiled_and_a_folder_named_bin_are_there(gallery):
     assert gallery.python("import crcmod._crcfunext, huey.bin.huey_consumer, gevent._gevent_cevent") == ""
 
 
+def test_start_compiles_nothing_of_the_standard_library(gallery):
+    code = "import os, sys, gallery.factory, gunicorn.app.wsgiapp, gunicorn.workers.ggevent\n"
+    code += "specs = [module.__spec__ for module in sys.modules.values() if getattr(module, '__spec__', None)]\n"
+    code += "print([each.name for each in specs if each.cached and each.origin.endswith('.py')"
+    code += " and not os.path.exists(each.cached)])"
+    assert gallery.python(code) == "[]\n"
+
+
 def test_200_slow_clients_hold_nobody_up(gallery):
     clients = []
     try:
