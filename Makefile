@@ -12,8 +12,8 @@ test: .venv/dev ## run the tests; those of the image need a Docker Engine
 	.venv/bin/pytest --numprocesses=2 --dist=loadfile
 
 test-image: .venv/dev ## test any image: make test-image IMAGE=name APP="/ /login" OPTIONS="--env=KEY=x"
-	@REQUIRE_DOCKER=1 .venv/bin/pytest -p no:terminal --override-ini=addopts= --capture=no --assert=plain \
-		--image="$(IMAGE)" --paths="$(or $(APP),/)" --options="$(OPTIONS)" tests/test_image.py
+	@REQUIRE_DOCKER=1 PYTHONPATH=tests .venv/bin/pytest -p no:terminal -p claims --override-ini=addopts= --capture=no \
+		--assert=plain --image="$(IMAGE)" --paths="$(or $(APP),/)" --options="$(OPTIONS)" tests/test_image.py tests/test_contents.py
 
 lint: .venv/tools ## check the style of the code, the scripts and the Dockerfiles
 	.venv/bin/ruff check

@@ -1,4 +1,4 @@
-"""Fixtures: the images, and functions that start them or gunicorn and end what they started; and `make test-image`."""
+"""Fixtures: the images, and functions that start them or gunicorn and end what they started."""
 
 import functools
 import gzip
@@ -27,33 +27,6 @@ def pytest_generate_tests(metafunc):
         metafunc.parametrize("image", [given] if given else ["runtime", "bare"], indirect=True, scope="session")
     if "path" in metafunc.fixturenames and metafunc.module.__name__ == "test_image":
         metafunc.parametrize("path", metafunc.config.option.paths.split())
-
-
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item, call):
-    """With --image, print what became of a claim in one line: in the words of its test's name."""
-    report = yield
-    if item.config.option.image and (report.when == "call" or not report.passed):
-        parameters = [str(value) for name, value in item.callspec.params.items() if name != "image"]
-        claim = " ".join([item.originalname.removeprefix("test_").replace("_", " "), *parameters])
-        why = "" if report.passed else reason(call.excinfo.value)
-        if report.when == "setup" and why in said:
-            print(f"{claim}: does not apply: as above", flush=True)
-        else:
-            held = "holds" if report.passed else "does not apply: " if report.skipped else "does not hold: "
-            print(f"{claim}: {held}{why}", flush=True)
-        said.add(why)
-    return report
-
-
-said = set()
-
-
-def reason(error):
-    """Return in one line what an error says: its first line and, of a log, the one that names the exception."""
-    first, *rest = [line for line in str(error).splitlines() if line] or [type(error).__name__]
-    named = [line for line in rest if re.match(r"[\w.]*(Error|Exception|Exit)\b", line)]
-    return " ".join([first, *(named or (rest if first.startswith("docker ") else rest[-1:]))[:1]])
 
 
 @pytest.fixture

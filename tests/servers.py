@@ -152,3 +152,8 @@ def members(layer):
     """Return what is in a layer, which is the bytes of a tar archive."""
     with tarfile.open(fileobj=io.BytesIO(layer)) as archive:
         return archive.getmembers()
+
+
+def some(found):
+    """Return the first of what was found, as one line."""
+    return ", ".join(map(str, found[:5])) + (f" and {len(found) - 5} more" if len(found) > 5 else "")

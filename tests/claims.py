@@ -1,0 +1,32 @@
+"""What `make test-image` prints in place of pytest: a line for each claim."""
+
+import re
+
+import pytest
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item, call):
+    """Print what became of a claim in one line, in the words of its test's name."""
+    report = yield
+    if report.when == "call" or not report.passed:
+        parameters = [str(value) for name, value in item.callspec.params.items() if name != "image"]
+        claim = " ".join([item.originalname.removeprefix("test_").replace("_", " "), *parameters])
+        why = "" if report.passed else reason(call.excinfo.value)
+        if report.when == "setup" and why in said:
+            print(f"{claim}: does not apply: as above", flush=True)
+        else:
+            held = "holds" if report.passed else "does not apply: " if report.skipped else "does not hold: "
+            print(f"{claim}: {held}{why}", flush=True)
+        said.add(why)
+    return report
+
+
+said = set()
+
+
+def reason(error):
+    """Return in one line what an error says: its first line and, of a log, the one that names the exception."""
+    first, *rest = [line for line in str(error).splitlines() if line] or [type(error).__name__]
+    named = [line for line in rest if re.match(r"[\w.]*(Error|Exception|Exit)\b", line)]
+    return " ".join([first, *(named or (rest if first.startswith("docker ") else rest[-1:]))[:1]])
