@@ -44,7 +44,8 @@ class Command(Server):
         return self.process.poll() is not None
 
     def remove(self):
-        os.killpg(self.process.pid, signal.SIGINT)
+        # Not SIGINT: what starts in the background of a shell ignores it.
+        os.killpg(self.process.pid, signal.SIGTERM)
         self.process.wait(20)
 
 
