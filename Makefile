@@ -29,7 +29,7 @@ lock: .venv/tools ## pin the newest releases of everything, by hash
 	$(LOCK) --group tools --constraint requirements/dev.txt --output-file requirements/tools.txt
 	$(LOCK) --group bench --constraint requirements/dev.txt --output-file requirements/bench.txt
 
-reproduce: .venv/dev ## build the wheel and both images twice, and compare them to the byte
+reproduce: .venv/dev ## build the wheel and both images three times, and compare them to the byte
 	@tests/reproduce
 
 sbom: .venv/tools ## list the parts of both images, in CycloneDX, in dist/
