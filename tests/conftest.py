@@ -12,7 +12,7 @@ import subprocess
 import tarfile
 
 import pytest
-from servers import ROOT, Container, Process, members, run
+from servers import ROOT, Compose, Container, Process, members, run
 
 
 def pytest_addoption(parser):
@@ -157,6 +157,17 @@ def container(docker, image, given, port):
     """One container of the image, run with no more options than it needs, for the tests that only look."""
     server = Container(image, options=given, port=port)
     try:
+        yield server.wait_for_answer()
+    finally:
+        server.remove()
+
+
+@pytest.fixture(scope="session")
+def compose(docker, tmp_path_factory):
+    """compose.yaml, up, with features.py as its app."""
+    server = Compose(tmp_path_factory.mktemp("compose"))
+    try:
+        server.compose("up", "--detach", "--build", "--wait")
         yield server.wait_for_answer()
     finally:
         server.remove()

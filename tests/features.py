@@ -21,6 +21,11 @@ def scheme():
     return request.scheme
 
 
+@app.get("/address")
+def address():
+    return request.headers["X-Forwarded-For"]
+
+
 @app.get("/stream")
 def stream():
     return Response(PIECE for _ in range(200))

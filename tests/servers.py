@@ -3,6 +3,7 @@
 import contextlib
 import http.client
 import io
+import json
 import os
 import random
 import re
@@ -108,8 +109,11 @@ class Container(Server):
 
     def __init__(self, image, *command, options=(), port=8080):
         self.id = run("docker", "run", "--detach", f"--publish=127.0.0.1::{port}", *options, image, *command).strip()
-        published = self.inspect(f'{{{{(index .NetworkSettings.Ports "{port}/tcp" 0).HostPort}}}}', wrong="0")
-        super().__init__(int(published))
+        super().__init__(self.published(port))
+
+    def published(self, port):
+        """Return the port of this machine that leads to its `port`; each start gives another one."""
+        return int(self.inspect(f'{{{{(index .NetworkSettings.Ports "{port}/tcp" 0).HostPort}}}}', wrong="0"))
 
     def inspect(self, template, wrong=None):
         """Return what `docker inspect` prints; `wrong` where the template does not fit, as once it has ended."""
@@ -138,6 +142,43 @@ class Container(Server):
 
     def remove(self):
         run("docker", "rm", "--force", "--volumes", self.id)
+
+
+class Compose(Server):
+    """compose.yaml on a port and in a project of its own, with tests/features.py in place of hello_app."""
+
+    def __init__(self, folder):
+        super().__init__(free_port())
+        mounted = {"command": ["gunicorn", "--config=/etc/gunicorn.conf.py", "features:app"]}
+        mounted["volumes"] = [f"{ROOT}/tests/features.py:/features.py:ro"]
+        mounted["environment"] = {"WEB_CONCURRENCY": "${WEB_CONCURRENCY:-2}"}
+        override = folder / "features.json"
+        override.write_text(json.dumps({"services": {"app": mounted}}))
+        self.variables = {
+            "COMPOSE_FILE": f"{ROOT}/compose.yaml:{override}",
+            "COMPOSE_PROJECT_NAME": f"hello-test-{os.getpid()}",
+            "PORT": str(self.port),
+        }
+
+    def run(self, *command):
+        return run(*command, cwd=ROOT, env=os.environ | self.variables)
+
+    def compose(self, *command):
+        return self.run("docker", "compose", *command)
+
+    def replicas(self):
+        return set(self.compose("ps", "--quiet", "app").split())
+
+    def log(self):
+        """Return its errors, and no answer that is as it should be."""
+        lines = self.compose("logs", "--no-color").splitlines()
+        return "\n".join(line for line in lines if '" 200 ' not in line and '" 405 ' not in line)
+
+    def ended(self):
+        return False
+
+    def remove(self):
+        self.compose("down", "--timeout=2", "--rmi=local", "--volumes")
 
 
 def free_port():

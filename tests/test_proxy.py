@@ -1,0 +1,115 @@
+"""compose.yaml: what the proxy keeps from the replicas, and what is lost when they are replaced or gone."""
+
+import contextlib
+import http.client
+import os
+import socket
+import subprocess
+import threading
+from collections import Counter
+
+import pytest
+from servers import ROOT, run
+
+SOCKETS = 200
+GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
+# What each of them sends, and whether it goes on with a byte a second.
+SLOW = {
+    "silent": b"",
+    "half a header": GET[:-4],
+    "a byte a second": b"G",
+    "half a body": b"POST /upload HTTP/1.1\r\nHost: a\r\nContent-Length: 70000\r\n\r\n" + b"x" * 35000,
+    "answered and kept open": GET,
+    "a line of garbage": b"\x16\x03\x01 garbage\r\n",
+    "does not read 1 MB": GET.replace(b" /", b" /static/big"),
+}
+
+
+@contextlib.contextmanager
+def loaded(server, *methods):
+    """Send requests of each method on four kept connections; yield their statuses and failures, counted by method."""
+    done, counts = threading.Event(), {method: Counter() for method in methods}
+
+    def load(method):
+        connection = server.connect(30)
+        while not done.is_set():
+            try:
+                connection.request(method, "/")
+                with connection.getresponse() as answer:
+                    answer.read()
+                    counts[method][answer.status] += 1
+            except (OSError, http.client.HTTPException) as error:
+                counts[method][repr(error)] += 1
+                connection.close()
+        connection.close()
+
+    clients = [threading.Thread(target=load, args=[method]) for method in methods for _ in range(4)]
+    for client in clients:
+        client.start()
+    try:
+        yield counts
+    finally:
+        done.set()
+        for client in clients:
+            client.join()
+
+
+@pytest.mark.parametrize("kind", SLOW)
+def test_slow_clients_fail_no_other(compose, kind):
+    with contextlib.ExitStack() as stack:
+        slow = [stack.enter_context(socket.create_connection(("127.0.0.1", compose.port), 10)) for _ in range(SOCKETS)]
+        for each in slow:
+            each.sendall(SLOW[kind])
+        for number in range(100):
+            if kind == "a byte a second" and number % 25 == 0:
+                for each in slow:
+                    each.sendall(b"E")
+            assert compose.request()[0] == 200, compose.log()
+
+
+def test_scheme_and_address_are_the_proxys_and_not_what_the_client_says(compose):
+    said = {"X-Forwarded-Proto": "https", "X-Forwarded-For": "10.9.8.7"}
+    assert compose.request("/", headers=said)[2] == b"http"
+    assert b"10.9.8.7" not in compose.request("/address", headers=said)[2]
+
+
+def test_proxy_can_write_to_tmp_alone(compose):
+    assert compose.compose("exec", "proxy", "id", "-u") == "101\n"
+    assert "Read-only file system" in compose.compose("exec", "proxy", "sh", "-c", "touch /etc/x 2>&1; touch /tmp/x")
+
+
+def test_rollout_loses_no_request(compose):
+    before = compose.replicas()
+    with loaded(compose, "GET", "POST") as counts:
+        compose.run("deploy/rollout.sh")
+        compose.wait(lambda: all(sum(c.values()) >= 2000 for c in counts.values()), "2,000 requests each", 60)
+    after = compose.replicas()
+    assert len(after) == len(before) and not after & before
+    assert [*counts["GET"]] == [200] and [*counts["POST"]] == [405], f"{counts}\n{compose.log()}"
+
+
+def test_image_that_does_not_start_is_taken_back(compose):
+    before = compose.replicas()
+    with loaded(compose, "GET", "POST") as counts:
+        variables = os.environ | compose.variables | {"WEB_CONCURRENCY": "0"}
+        done = subprocess.run(["deploy/rollout.sh"], cwd=ROOT, env=variables, capture_output=True)
+    assert done.returncode == 1
+    assert compose.replicas() == before
+    assert [*counts["GET"]] == [200] and [*counts["POST"]] == [405], f"{counts}\n{compose.log()}"
+
+
+def test_killed_replica_is_left_out(compose):
+    replica = compose.replicas().pop()
+    with loaded(compose, "GET") as counts:
+        run("docker", "kill", replica)
+        try:
+            compose.wait(lambda: counts["GET"][200] > 1000, "1,000 answers")
+        finally:
+            run("docker", "start", replica)
+    assert [*counts["GET"]] == [200], f"{counts}\n{compose.log()}"
+
+
+def test_proxy_that_starts_again_finds_the_replicas(compose):
+    compose.compose("restart", "proxy")
+    compose.wait_for_answer()
+    assert compose.request()[0] == 200, compose.log()
