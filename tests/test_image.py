@@ -55,6 +55,14 @@ def test_docker_stop_is_graceful(docker, start, hardened):
     assert status == "0", f"the status is {status} after docker stop"
 
 
+def test_killed_container_starts_again(docker, start, port):
+    server = start()
+    docker("kill", server.id)
+    docker("start", server.id)
+    server.port = server.published(port)
+    server.wait_for_answer()
+
+
 def test_port_that_is_not_allowed_ends_the_start(start):
     options = ["--env=PORT=80", "--sysctl=net.ipv4.ip_unprivileged_port_start=1024", "--cap-drop=ALL"]
     server = start(options, wait=False)
