@@ -13,7 +13,7 @@ from servers import ROOT, run
 
 SOCKETS = 200
 GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
-# What each of them sends, and whether it goes on with a byte a second.
+# What each of them sends.
 SLOW = {
     "silent": b"",
     "half a header": GET[:-4],
@@ -98,7 +98,7 @@ def test_image_that_does_not_start_is_taken_back(compose):
     assert [*counts["GET"]] == [200] and [*counts["POST"]] == [405], f"{counts}\n{compose.log()}"
 
 
-def test_killed_replica_is_left_out(compose):
+def test_killed_replica_loses_what_it_was_answering_and_no_more(compose):
     replica = compose.replicas().pop()
     with loaded(compose, "GET") as counts:
         run("docker", "kill", replica)
@@ -106,7 +106,8 @@ def test_killed_replica_is_left_out(compose):
             compose.wait(lambda: counts["GET"][200] > 1000, "1,000 answers")
         finally:
             run("docker", "start", replica)
-    assert [*counts["GET"]] == [200], f"{counts}\n{compose.log()}"
+    lost = counts["GET"].total() - counts["GET"][200]
+    assert lost <= 4, f"{counts}\n{compose.log()}"  # one for each client
 
 
 def test_proxy_that_starts_again_finds_the_replicas(compose):
