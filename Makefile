@@ -15,11 +15,15 @@ test-image: .venv/dev ## test any image: make test-image IMAGE=name APP="/ /logi
 	@REQUIRE_DOCKER=1 PYTHONPATH=tests .venv/bin/pytest -p no:terminal -p claims --override-ini=addopts= --capture=no \
 		--assert=plain --image="$(IMAGE)" --paths="$(or $(APP),/)" --options="$(OPTIONS)" tests/test_image.py tests/test_contents.py
 
-lint: .venv/tools ## check the style of the code, the scripts and the Dockerfiles
+lint: .venv/dev .venv/tools ## check the code, the scripts, the Dockerfiles, the workflows and the wheel
 	.venv/bin/ruff check
 	.venv/bin/ruff format --check
 	.venv/bin/hadolint Dockerfile benchmarks/*.Dockerfile
-	.venv/bin/shellcheck docker/*.sh tests/reproduce .ci/run
+	.venv/bin/shellcheck docker/*.sh tests/reproduce .ci/run .github/publish .github/compare
+	.venv/bin/zizmor --no-progress --quiet --offline --pedantic .github
+	@rm -rf dist/lint
+	.venv/bin/python -m build --quiet --wheel --no-isolation --outdir dist/lint
+	.venv/bin/check-wheel-contents dist/lint
 
 lock: .venv/tools ## pin the newest releases of everything, by hash
 	$(LOCK) pyproject.toml --output-file requirements/runtime.txt
@@ -28,6 +32,9 @@ lock: .venv/tools ## pin the newest releases of everything, by hash
 	$(LOCK) pyproject.toml requirements/build.txt --group dev --constraint requirements/runtime.txt --output-file requirements/dev.txt
 	$(LOCK) --group tools --constraint requirements/dev.txt --output-file requirements/tools.txt
 	$(LOCK) --group bench --constraint requirements/dev.txt --output-file requirements/bench.txt
+
+version:
+	@sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml
 
 reproduce: .venv/dev ## build the wheel and both images three times, and compare them to the byte
 	@tests/reproduce
@@ -53,4 +60,4 @@ bench: | .venv/bin/pip ## measure the images beside what they replace, and write
 		"Python 3.11 or newer is needed, and $(PYTHON) is %d.%d: name another with make PYTHON=..." % sys.version_info[:2])'
 	$(PYTHON) -m venv .venv
 
-.PHONY: help run test test-image lint lock reproduce sbom bench
+.PHONY: help run test test-image lint lock version reproduce sbom bench
