@@ -36,6 +36,12 @@ lock: .venv/tools ## pin the newest releases of everything, by hash
 version:
 	@sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml
 
+release: ## tag the version in pyproject.toml and push the tag, from which CI releases
+	@version=$$($(MAKE) --silent version); set -e; \
+	test -z "$$(git status --porcelain)" || { echo "The tree is dirty: commit first."; exit 1; }; \
+	grep -q "^## \[$$version\] - 2" CHANGELOG.md || { echo "CHANGELOG.md has no dated entry for $$version."; exit 1; }; \
+	git tag --annotate --message="$$version" "v$$version"; git push --atomic origin HEAD:main "v$$version"
+
 reproduce: .venv/dev ## build the wheel and both images three times, and compare them to the byte
 	@tests/reproduce
 
@@ -60,4 +66,4 @@ bench: | .venv/bin/pip ## measure the images beside what they replace, and write
 		"Python 3.11 or newer is needed, and $(PYTHON) is %d.%d: name another with make PYTHON=..." % sys.version_info[:2])'
 	$(PYTHON) -m venv .venv
 
-.PHONY: help run test test-image lint lock version reproduce sbom bench
+.PHONY: help run test test-image lint lock version release reproduce sbom bench
