@@ -24,6 +24,7 @@ lint: .venv/dev .venv/tools ## check the code, the scripts, the Dockerfiles, the
 	@rm -rf dist/lint
 	.venv/bin/python -m build --quiet --wheel --no-isolation --outdir dist/lint
 	.venv/bin/check-wheel-contents dist/lint
+	.venv/bin/twine check --strict dist/lint/*.whl
 
 lock: .venv/tools ## pin the newest releases of everything, by hash
 	$(LOCK) pyproject.toml --output-file requirements/runtime.txt
