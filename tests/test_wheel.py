@@ -1,10 +1,13 @@
 import os
 import sys
+import tomllib
 import zipfile
 from email import message_from_bytes
 
 import pytest
 from servers import ROOT, run
+
+NAME = f"hello_app-{tomllib.loads((ROOT / 'pyproject.toml').read_text())['project']['version']}"
 
 
 def build(source, out):
@@ -20,22 +23,22 @@ def wheel(tmp_path_factory):
 
 
 def test_name_says_any_python_3_on_any_platform(wheel):
-    assert wheel.name == "hello_app-2.0.0-py3-none-any.whl"
+    assert wheel.name == f"{NAME}-py3-none-any.whl"
 
 
 def test_holds_the_package_its_license_and_metadata_and_nothing_else(wheel):
     assert set(zipfile.ZipFile(wheel).namelist()) == {
         "hello_app/__init__.py",
-        "hello_app-2.0.0.dist-info/METADATA",
-        "hello_app-2.0.0.dist-info/RECORD",
-        "hello_app-2.0.0.dist-info/WHEEL",
-        "hello_app-2.0.0.dist-info/licenses/LICENSE",
+        f"{NAME}.dist-info/METADATA",
+        f"{NAME}.dist-info/RECORD",
+        f"{NAME}.dist-info/WHEEL",
+        f"{NAME}.dist-info/licenses/LICENSE",
     }
 
 
 def test_metadata_is_full(wheel):
     with zipfile.ZipFile(wheel) as archive:
-        metadata = message_from_bytes(archive.read("hello_app-2.0.0.dist-info/METADATA"))
+        metadata = message_from_bytes(archive.read(f"{NAME}.dist-info/METADATA"))
     assert metadata["Name"] == "hello_app"
     assert "Hello world!" in metadata["Summary"]
     assert metadata["License-Expression"] == "MIT"
