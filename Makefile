@@ -46,6 +46,9 @@ release: ## tag the version in pyproject.toml and push the tag, from which CI re
 reproduce: .venv/dev ## build the wheel and both images three times, and compare them to the byte
 	@tests/reproduce
 
+verify: ## build a released image again and compare it: make verify IMAGE=name@sha256:...
+	@$(PYTHON) deploy/verify.py "$(IMAGE)"
+
 sbom: .venv/tools ## list the parts of both images, in CycloneDX, in dist/
 	@mkdir -p dist
 	@for image in runtime bare; do \
@@ -67,4 +70,4 @@ bench: | .venv/bin/pip ## measure the images beside what they replace, and write
 		"Python 3.11 or newer is needed, and $(PYTHON) is %d.%d: name another with make PYTHON=..." % sys.version_info[:2])'
 	$(PYTHON) -m venv .venv
 
-.PHONY: help run test test-image lint lock version release reproduce sbom bench
+.PHONY: help run test test-image lint lock version release reproduce verify sbom bench

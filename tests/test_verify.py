@@ -1,0 +1,130 @@
+"""`deploy/verify.py` tells a release from what only says that it is one."""
+
+import os
+import shutil
+import subprocess
+import sys
+
+import pytest
+from servers import free_port, run
+from test_build import commit, edit
+from test_readme import Command
+
+CONFIG = """
+version: 0.1
+storage: {{filesystem: {{rootdirectory: {folder}}}}}
+http: {{addr: "127.0.0.1:{port}"}}
+"""
+
+
+@pytest.fixture(scope="module")
+def registry(docker, tmp_path_factory):
+    """The address of a registry, in front of the name of an image."""
+    if not shutil.which("docker-registry"):
+        (pytest.fail if os.environ.get("REQUIRE_DOCKER") else pytest.skip)("docker-registry is not installed")
+    folder, port = tmp_path_factory.mktemp("registry"), free_port()
+    (folder / "config.yml").write_text(CONFIG.format(folder=folder, port=port))
+    server = Command("exec docker-registry serve config.yml", folder, folder / "log", port)
+    try:
+        server.wait_for_answer()
+        yield f"localhost:{port}"
+    finally:
+        server.remove()
+
+
+@pytest.fixture
+def release(docker, source):
+    """A function that builds bare as a release of a commit, from that or from another folder."""
+    commit(source)
+
+    def build(output, *options, context=source):
+        run(source / "deploy/image", context, "bare", output, "--quiet", "--provenance=true", *options)
+
+    return build
+
+
+@pytest.fixture
+def pushed(registry, release, tmp_path):
+    """A function that pushes such an image, and returns its name."""
+    name = f"{registry}/{tmp_path.name.replace('_', '').lower()}:tag"
+
+    def push(*options, **keywords):
+        release(f"type=image,name={name},push=true", *options, **keywords)
+        return name
+
+    return push
+
+
+@pytest.fixture
+def verify(source):
+    """A function that verifies an image with the commit, and returns the status and what was said."""
+
+    def verify(image):
+        done = subprocess.run([sys.executable, source / "deploy/verify.py", image], capture_output=True, text=True)
+        return done.returncode, done.stdout + done.stderr
+
+    return verify
+
+
+@pytest.fixture
+def forged(source, tmp_path):
+    """A copy of the commit, to change."""
+    return shutil.copytree(source, tmp_path / "forged")
+
+
+def test_pushed_release_is_the_same(pushed, verify):
+    status, said = verify(pushed())
+    assert status == 0, said
+    assert said.startswith("The same to the byte: sha256:")
+
+
+def test_archived_release_is_the_same_and_changes_outside_of_the_commit_do_not_count(
+    release, verify, source, tmp_path
+):
+    release(f"type=oci,dest={tmp_path / 'image.tar'}")
+    edit(source / "hello_app/__init__.py", "Hello world!", "Hello, world!")
+    status, said = verify(tmp_path / "image.tar")
+    assert status == 0, said
+
+
+def test_other_compression_is_no_difference(pushed, verify, source):
+    edit(source / "deploy/image", "level=19", "level=3")
+    status, said = verify(pushed())
+    assert status == 0, said
+    assert said.startswith("The same files and configuration, compressed otherwise")
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "said"),
+    [
+        ("hello_app/__init__.py", "world!", "World!", "site-packages/hello_app/__init__.py content is "),
+        ("Dockerfile", "\n\n# What", "\nCOPY LICENSE /\n\n# What", "layer 4 (COPY LICENSE / # buildkit) is added"),
+        ("Dockerfile", "PATH=/usr/local/bin ", "PATH=/tmp ", "configuration: config Env is ['PATH=/tmp', 'PYTHON"),
+    ],
+    ids=["byte", "layer", "variable"],
+)
+def test_first_difference_is_named(pushed, verify, forged, file, old, new, said):
+    edit(forged / file, old, new)
+    status, output = verify(pushed(context=forged))
+    assert (status, said in output) == (1, True), output
+
+
+def test_other_base_image_is_named(build, pushed, verify, tmp_path):
+    (tmp_path / "base").mkdir()
+    (tmp_path / "base/Dockerfile").write_text("FROM python:3.14\nLABEL other=base\n")
+    base = build(tmp_path / "base")
+    status, said = verify(pushed(f"--build-context=python:3.14=docker-image://{base}"))
+    assert (status, said) == (1, f"Different: base image {base}, which the Dockerfile does not name\n")
+
+
+def test_what_cannot_be_verified_is_named(registry, pushed, verify, source, tmp_path):
+    assert verify(f"{registry}/none") == (2, f"Cannot verify: ERROR: {registry}/none:latest: not found\n")
+    assert verify(__file__) == (2, "Cannot verify: it is no archive\n")
+    status, said = verify(pushed("--provenance=false"))
+    assert (status, "the image has no provenance" in said) == (2, True), said
+    name = pushed()
+    revision = run("git", "rev-parse", "HEAD", cwd=source).strip()
+    (source / "README.md").unlink()
+    commit(source)
+    status, said = verify(name)
+    assert (status, f"git checkout {revision}" in said) == (2, True), said
