@@ -40,12 +40,15 @@ class Archive:
         self.digest = json.loads((folder / "index.json").read_bytes())["manifests"][0]["digest"]
 
     def path(self, digest):
+        """Return the path of a blob."""
         return self.folder / "blobs" / digest.replace(":", "/")
 
     def read(self, digest):
+        """Return the JSON of a blob."""
         return json.loads(self.path(digest).read_bytes())
 
     def provenance(self, manifest, system):
+        """Return the predicate of a manifest's SLSA provenance, or None."""
         for entry in self.read(self.digest)["manifests"]:
             if entry.get("annotations", {}).get("vnd.docker.reference.digest") == manifest:
                 for layer in self.read(entry["digest"])["layers"]:
@@ -62,9 +65,11 @@ class Registry:
         self.digest = "sha256:" + hashlib.sha256(run(*INSPECT, "--raw", name).encode()).hexdigest()
 
     def read(self, digest):
+        """Return the JSON of a manifest."""
         return json.loads(run(*INSPECT, "--raw", f"{self.name}@{digest}"))
 
     def provenance(self, manifest, system):
+        """Return the predicate of a system's SLSA provenance, or None."""
         found = json.loads(run(*INSPECT, "--format={{json .Provenance}}", f"{self.name}@{self.digest}")) or {}
         return found.get(system, found).get("SLSA")
 
@@ -165,7 +170,7 @@ def verify(name, folder):
     if target not in re.findall(r"^FROM .* AS (\S+)", dockerfile, re.MULTILINE):
         raise ValueError(f"the image is of target {target}, which the Dockerfile does not have")
     # A provenance may name any base image: only those that the source names count, from where it names them.
-    if strange := sorted(bases.keys() - set(re.findall(r"^FROM ([^\s@]+)", dockerfile, re.MULTILINE))):
+    if strange := sorted(bases.keys() - set(re.findall(r"^FROM ([^\s@]+:[^\s@]+)", dockerfile, re.MULTILINE))):
         raise Different(f"base image {strange[0]}, which the Dockerfile does not name")
     options = [f"--platform={system}", *BUILD[3:]]
     options += [f"--build-context={base}=docker-image://{base}@{bases[base]}" for base in bases]

@@ -1,9 +1,11 @@
 """`deploy/verify.py` tells a release from what only says that it is one."""
 
+import json
 import os
 import shutil
 import subprocess
 import sys
+import tomllib
 
 import pytest
 from servers import free_port, run
@@ -34,7 +36,13 @@ def registry(docker, tmp_path_factory):
 
 @pytest.fixture
 def release(docker, source):
-    """A function that builds bare as a release of a commit, from that or from another folder."""
+    """A function that builds bare as a release of a commit, from that or from another folder, but with less effort."""
+    edit(source / "deploy/image", "level=19", "level=1")
+    edit(
+        source / "pyproject.toml",
+        "[tool.ruff]\n",
+        '[project.urls]\nSource = "https://localhost/hello"\n\n[tool.ruff]\n',
+    )
     commit(source)
 
     def build(output, *options, context=source):
@@ -78,6 +86,15 @@ def test_pushed_release_is_the_same(pushed, verify):
     assert said.startswith("The same to the byte: sha256:")
 
 
+def test_labels_are_of_the_checkout(docker, pushed, source):
+    config = json.loads(docker("buildx", "imagetools", "inspect", "--format={{json .Image}}", pushed()))["config"]
+    found = {name.removeprefix("org.opencontainers.image."): value for name, value in config["Labels"].items()}
+    revision, created = run("git", "log", "-1", "--format=%H %cI", cwd=source).split()
+    version = tomllib.loads((source / "pyproject.toml").read_text())["project"]["version"]
+    assert (found["version"], found["revision"], found["created"]) == (version, revision, created)
+    assert (found["source"], found["title"]) == ("https://localhost/hello", "hello")
+
+
 def test_archived_release_is_the_same_and_changes_outside_of_the_commit_do_not_count(
     release, verify, source, tmp_path
 ):
@@ -88,7 +105,7 @@ def test_archived_release_is_the_same_and_changes_outside_of_the_commit_do_not_c
 
 
 def test_other_compression_is_no_difference(pushed, verify, source):
-    edit(source / "deploy/image", "level=19", "level=3")
+    edit(source / "deploy/image", "level=1", "level=3")
     status, said = verify(pushed())
     assert status == 0, said
     assert said.startswith("The same files and configuration, compressed otherwise")
