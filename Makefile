@@ -20,6 +20,7 @@ lint: .venv/dev .venv/tools ## check the code, the scripts, the Dockerfiles, the
 	.venv/bin/ruff format --check
 	.venv/bin/hadolint Dockerfile benchmarks/*.Dockerfile
 	.venv/bin/shellcheck docker/*.sh deploy/image deploy/rollout.sh tests/reproduce .ci/run .github/publish .github/compare
+	.venv/bin/kubernetes-validate --strict --quiet deploy/kubernetes.yaml
 	.venv/bin/zizmor --no-progress --quiet --offline --pedantic .github
 	@rm -rf dist/lint
 	.venv/bin/python -m build --quiet --wheel --no-isolation --outdir dist/lint
