@@ -21,9 +21,10 @@ def scheme():
     return request.scheme
 
 
-@app.get("/address")
-def address():
-    return request.headers["X-Forwarded-For"]
+@app.get("/headers")
+def headers():
+    """The header that the server has received."""
+    return dict(request.headers)
 
 
 @app.get("/stream")

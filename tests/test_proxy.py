@@ -2,6 +2,7 @@
 
 import contextlib
 import http.client
+import json
 import os
 import socket
 import subprocess
@@ -70,7 +71,14 @@ def test_slow_clients_fail_no_other(compose, kind):
 def test_scheme_and_address_are_the_proxys_and_not_what_the_client_says(compose):
     said = {"X-Forwarded-Proto": "https", "X-Forwarded-For": "10.9.8.7"}
     assert compose.request("/", headers=said)[2] == b"http"
-    assert b"10.9.8.7" not in compose.request("/address", headers=said)[2]
+    assert b"10.9.8.7" not in compose.request("/headers", headers=said)[2]
+
+
+def test_websocket_is_passed_on_and_no_other_upgrade(compose):
+    asked = compose.request("/headers", headers={"Upgrade": "websocket", "Connection": "Upgrade"})
+    assert asked[0] == 400  # Flask's answer to a WebSocket at the path of a page
+    asked = compose.request("/headers", headers={"Upgrade": "h2c", "Connection": "Upgrade"})
+    assert "Upgrade" not in json.loads(asked[2])
 
 
 def test_proxy_can_write_to_tmp_alone(compose):
