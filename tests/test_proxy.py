@@ -68,10 +68,12 @@ def test_slow_clients_fail_no_other(compose, kind):
             assert compose.request()[0] == 200, compose.log()
 
 
-def test_scheme_and_address_are_the_proxys_and_not_what_the_client_says(compose):
-    said = {"X-Forwarded-Proto": "https", "X-Forwarded-For": "10.9.8.7"}
+def test_scheme_address_and_host_are_the_proxys_and_not_what_the_client_says(compose):
+    said = {"X-Forwarded-Proto": "https", "X-Forwarded-For": "10.9.8.7", "X-Forwarded-Host": "10.9.8.7"}
     assert compose.request("/", headers=said)[2] == b"http"
-    assert b"10.9.8.7" not in compose.request("/headers", headers=said)[2]
+    headers = json.loads(compose.request("/headers", headers=said)[2])
+    assert headers["X-Forwarded-Host"] == headers["Host"] == f"127.0.0.1:{compose.port}"
+    assert "10.9.8.7" not in headers.values()
 
 
 def test_websocket_is_passed_on_and_no_other_upgrade(compose):
