@@ -1,9 +1,10 @@
 #!/bin/sh
 # Replace every replica by one of a new image: the old ones leave the proxy before they stop, so no request is lost.
-# A new image that does not get healthy is taken back.
+# A new image that cannot be built or does not get healthy is taken back, and so is a rollout that is interrupted.
 set -eu
 cd "$(dirname "$0")/.."
 replicas() { docker compose ps --quiet app; }
+new() { replicas | grep --invert-match "$old"; }
 
 # Let nginx use these replicas alone, or with no name all that Docker's DNS lists, and wait for its old workers: they
 # hold the requests that run in other replicas.
@@ -14,19 +15,22 @@ route() {
     sleep 1
     while docker compose top proxy | grep -q 'shutting down'; do sleep 1; done
 }
-remove() { docker stop "$@" > /dev/null && docker rm "$@" > /dev/null; }
+take_back() {
+    sleep 2  # the engine may still be making one
+    for id in $(new); do docker rm --force "$id" > /dev/null; done
+    route
+}
 
 old=$(replicas)
-new() { replicas | grep --invert-match "$old"; }
+trap 'exit 1' INT TERM
+trap take_back EXIT
 # shellcheck disable=SC2046,SC2086  # ids have no spaces
 {
     route $old
-    if ! docker compose up --detach --build --no-recreate --wait --scale app=$((2 * $(echo "$old" | wc -l))) app; then
-        remove $(new)
-        route
-        exit 1
-    fi
+    docker compose up --detach --build --no-recreate --wait --scale app=$((2 * $(echo "$old" | wc -l))) app
+    trap '' INT TERM EXIT  # the old replicas go now
     route $(new)
-    remove $old
+    docker stop $old > /dev/null
+    docker rm $old > /dev/null
     route
 }
