@@ -163,8 +163,8 @@ def verify(name, folder):
     unpacked = unpack(f"{image.where}@{digest}", folder / "image")
 
     revision = (unpacked[0]["config"].get("Labels") or {}).get("org.opencontainers.image.revision")
-    if revision != run("git", "rev-parse", "HEAD", cwd=ROOT).strip():
-        raise ValueError(f"the image is of revision {revision}, and the checkout is not: git checkout {revision}")
+    if revision != (head := run("git", "rev-parse", "HEAD", cwd=ROOT).strip()):
+        raise ValueError(f"the image is of revision {revision}, and the checkout of {head}")
     run("git", "clone", "--quiet", ROOT, folder / "source")
     dockerfile = (folder / "source/Dockerfile").read_text()
     if target not in re.findall(r"^FROM .* AS (\S+)", dockerfile, re.MULTILINE):
