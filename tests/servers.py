@@ -34,7 +34,7 @@ class Server:
     def __init__(self, port):
         self.port = port
 
-    def connect(self, timeout=10):
+    def connect(self, timeout=30):
         return http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout)
 
     def request(self, path="/", method="GET", body=None, headers=None):
