@@ -37,7 +37,10 @@ class Archive:
 
     def __init__(self, folder):
         self.folder, self.where = folder, f"oci-layout://{folder}"
-        self.digest = json.loads((folder / "index.json").read_bytes())["manifests"][0]["digest"]
+        entries = json.loads((folder / "index.json").read_bytes())["manifests"]
+        if len(entries) != 1:
+            raise ValueError(f"the archive has {len(entries)} images, and each could be the one that runs")
+        self.digest = entries[0]["digest"]
 
     def path(self, digest):
         """Return the path of a blob."""
