@@ -21,7 +21,7 @@ take_back() {
     route
 }
 
-docker compose rm --force app > /dev/null 2>&1  # of replicas that have stopped, which would start again on the old image
+docker compose rm --force app > /dev/null  # of replicas that have stopped, which would start again on the old image
 old=$(replicas)
 trap 'exit 1' INT TERM
 trap take_back EXIT

@@ -32,7 +32,7 @@ def loaded(server, *methods):
     done, counts = threading.Event(), {method: Counter() for method in methods}
 
     def load(method):
-        connection = server.connect(30)
+        connection = server.connect()
         while not done.is_set():
             try:
                 connection.request(method, "/")
