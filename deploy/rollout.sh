@@ -1,37 +1,44 @@
 #!/bin/sh
 # Replace every replica by one of a new image: the old ones leave the proxy before they stop, so no request is lost.
 # A new image that cannot be built or does not get healthy is taken back, and so is a rollout that is interrupted.
+# shellcheck disable=SC2016,SC2046,SC2086  # ids have no spaces
 set -eu
 cd "$(dirname "$0")/.."
 replicas() { docker compose ps --quiet app; }
 new() { replicas | grep --invert-match "$old"; }
+proxy() { docker compose exec -T proxy "$@"; }
 
 # Let nginx use these replicas alone, or with no name all that Docker's DNS lists, and wait for its old workers: they
 # hold the requests that run in other replicas.
 route() {
     servers=$(printf 'server %.12s:8080 max_fails=0; ' "$@")  # DNS knows a container by twelve digits of its id
     [ $# -gt 0 ] && pin="s/set .app .*;/set \$app pinned;/; s/^http {/& upstream pinned { $servers }/" || pin=
-    docker compose exec -T proxy sh -c 'sed "$1" /etc/nginx/nginx.conf > /tmp/nginx.conf && nginx -c /tmp/nginx.conf -s reload' - "$pin"
+    proxy sh -c 'sed "$1" /etc/nginx/nginx.conf > /tmp/nginx.conf && nginx -c /tmp/nginx.conf -s reload' - "$pin"
     sleep 1
     while docker compose top proxy | grep -q 'shutting down'; do sleep 1; done
+}
+finish() {
+    route
+    proxy rmdir /tmp/rollout
 }
 take_back() {
     sleep 2  # the engine may still be making one
     for id in $(new); do docker rm --force "$id" > /dev/null; done
-    route
+    finish
+    echo "Taken back. Mend the image and roll out again: the next docker compose up would start it." >&2
 }
 
 docker compose rm --force app > /dev/null  # of replicas that have stopped, which would start again on the old image
 old=$(replicas)
+[ "$old" ] || { echo "No replica runs, start them: docker compose up --detach" >&2; exit 1; }
+# The lock: a second rollout would take the new replicas of the first for old ones.
+proxy mkdir /tmp/rollout || { echo "Another rollout runs, or was killed: docker compose restart proxy" >&2; exit 1; }
 trap 'exit 1' INT TERM
 trap take_back EXIT
-# shellcheck disable=SC2046,SC2086  # ids have no spaces
-{
-    route $old
-    docker compose up --detach --build --no-recreate --wait --scale app=$((2 * $(echo "$old" | wc -l))) app
-    trap '' INT TERM EXIT  # the old replicas go now
-    route $(new)
-    docker stop $old > /dev/null
-    docker rm $old > /dev/null
-    route
-}
+route $old
+docker compose up --detach --build --no-recreate --wait --scale app=$((2 * $(echo "$old" | wc -l))) app
+trap '' INT TERM
+trap finish EXIT
+route $(new)
+docker stop $old > /dev/null
+docker rm $old > /dev/null

@@ -34,8 +34,11 @@ class Server:
     def __init__(self, port):
         self.port = port
 
-    def connect(self, timeout=30):
-        return http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout)
+    def connect(self):
+        return http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+
+    def ended(self):
+        return False
 
     def request(self, path="/", method="GET", body=None, headers=None):
         """Return an answer's status, headers and body; raise OSError or HTTPException when there is no whole one."""
@@ -173,9 +176,6 @@ class Compose(Server):
         """Return its errors, and no answer that is as it should be."""
         lines = self.compose("logs", "--no-color").splitlines()
         return "\n".join(line for line in lines if '" 200 ' not in line and '" 405 ' not in line)
-
-    def ended(self):
-        return False
 
     def remove(self):
         self.compose("down", "--timeout=2", "--rmi=local", "--volumes")

@@ -15,9 +15,6 @@ class Pod(Server):
         done = subprocess.run(["podman", "logs", NAME], capture_output=True, text=True)
         return done.stdout + done.stderr
 
-    def ended(self):
-        return False
-
 
 def test_manifest_runs_and_stops_with_status_0(image, tmp_path):
     if not shutil.which("podman"):

@@ -88,6 +88,12 @@ def test_proxy_can_write_to_tmp_alone(compose):
     assert "Read-only file system" in compose.compose("exec", "proxy", "sh", "-c", "touch /etc/x 2>&1; touch /tmp/x")
 
 
+def rollout(server, **variables):
+    """Start a rollout, with other variables than those of the replicas."""
+    environment = os.environ | server.variables | variables
+    return subprocess.Popen(["deploy/rollout.sh"], cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True)
+
+
 def test_rollout_loses_no_request(compose):
     before = compose.replicas()
     with loaded(compose, "GET", "POST") as counts:
@@ -101,11 +107,28 @@ def test_rollout_loses_no_request(compose):
 def test_image_that_does_not_start_is_taken_back(compose):
     before = compose.replicas()
     with loaded(compose, "GET", "POST") as counts:
-        variables = os.environ | compose.variables | {"WEB_CONCURRENCY": "0"}
-        done = subprocess.run(["deploy/rollout.sh"], cwd=ROOT, env=variables, capture_output=True)
-    assert done.returncode == 1
-    assert compose.replicas() == before
+        _, said = (done := rollout(compose, WEB_CONCURRENCY="0")).communicate()
+    assert (done.returncode, "Taken back" in said, compose.replicas()) == (1, True, before), said
     assert [*counts["GET"]] == [200] and [*counts["POST"]] == [405], f"{counts}\n{compose.log()}"
+
+
+def test_second_rollout_is_refused_while_one_runs(compose):
+    first = rollout(compose)
+    compose.wait(lambda: "rollout" in compose.compose("exec", "proxy", "ls", "/tmp"), "the first rollout's lock")
+    _, said = (second := rollout(compose)).communicate()
+    assert (second.returncode, "Another rollout runs" in said) == (1, True), said
+    _, said = first.communicate()
+    assert first.returncode == 0, said
+    assert "rollout" not in compose.compose("exec", "proxy", "ls", "/tmp")
+
+
+def test_rollout_without_a_replica_is_refused(compose):
+    compose.compose("stop", "app")
+    try:
+        _, said = (done := rollout(compose)).communicate()
+        assert (done.returncode, "No replica runs" in said) == (1, True), said
+    finally:
+        compose.compose("up", "--detach", "--wait")
 
 
 def test_killed_replica_loses_what_it_was_answering_and_no_more(compose):
