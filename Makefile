@@ -48,7 +48,7 @@ reproduce: .venv/dev ## build the wheel and both images three times, and compare
 	@tests/reproduce
 
 verify: ## build a released image again and compare it: make verify IMAGE=name@sha256:...
-	@$(PYTHON) deploy/verify.py "$(IMAGE)"
+	@$(PYTHON) deploy/verify.py "$$IMAGE"
 
 sbom: .venv/tools ## list the parts of both images, in CycloneDX, in dist/
 	@mkdir -p dist

@@ -17,7 +17,7 @@ from urllib.parse import unquote
 
 ROOT = Path(__file__).parent.parent
 INSPECT = ["docker", "buildx", "imagetools", "inspect"]
-BUILD = ["docker", "buildx", "build", "--provenance=false", "--sbom=false"]
+PLAIN = ["--provenance=false", "--sbom=false"]
 
 
 class Different(Exception):
@@ -38,8 +38,8 @@ class Archive:
     def __init__(self, folder):
         self.folder, self.where = folder, f"oci-layout://{folder}"
         entries = json.loads((folder / "index.json").read_bytes())["manifests"]
-        if len(entries) != 1:
-            raise ValueError(f"the archive has {len(entries)} images, and each could be the one that runs")
+        if len(entries) != 1 or (folder / "manifest.json").exists():
+            raise ValueError("the archive has more than one image or index, and each could be the one that runs")
         self.digest = entries[0]["digest"]
 
     def path(self, digest):
@@ -51,12 +51,14 @@ class Archive:
         return json.loads(self.path(digest).read_bytes())
 
     def provenance(self, manifest, system):
-        """Return the predicate of a manifest's SLSA provenance, or None."""
-        for entry in self.read(self.digest)["manifests"]:
-            if entry.get("annotations", {}).get("vnd.docker.reference.digest") == manifest:
-                for layer in self.read(entry["digest"])["layers"]:
-                    if "slsa.dev/provenance" in layer["annotations"]["in-toto.io/predicate-type"]:
-                        return self.read(layer["digest"])["predicate"]
+        """Return the predicate of a manifest's provenance, or {}."""
+        attached = [
+            self.read(layer["digest"])["predicate"]
+            for entry in self.read(self.digest)["manifests"]
+            if entry.get("annotations", {}).get("vnd.docker.reference.digest") == manifest
+            for layer in self.read(entry["digest"])["layers"]
+        ]
+        return next((predicate for predicate in attached if "buildDefinition" in predicate), {})
 
 
 class Registry:
@@ -72,30 +74,19 @@ class Registry:
         return json.loads(run(*INSPECT, "--raw", f"{self.name}@{digest}"))
 
     def provenance(self, manifest, system):
-        """Return the predicate of a system's SLSA provenance, or None."""
+        """Return the predicate of a system's provenance, or {}."""
         found = json.loads(run(*INSPECT, "--format={{json .Provenance}}", f"{self.name}@{self.digest}")) or {}
-        return found.get(system, found).get("SLSA")
+        return found.get(system, found).get("SLSA", {})
 
 
-def claims(predicate):
-    """Return the target that a provenance (SLSA 0.2 or 1) names, and the digest of each base image by name."""
-    definition = predicate.get("buildDefinition")
-    request = definition["externalParameters"]["request"] if definition else predicate["invocation"]["parameters"]
-    bases = {}
-    for each in definition["resolvedDependencies"] if definition else predicate["materials"]:
-        if each["uri"].startswith("pkg:docker/"):
-            name = unquote(each["uri"].removeprefix("pkg:docker/").partition("?")[0]).replace("@", ":")
-            bases[name] = "sha256:" + each["digest"]["sha256"]
-    return request["args"].get("target"), bases
-
-
-def unpack(where, folder):
+def unpack(image, digest, folder):
     """Have BuildKit fetch an image and undo its compression; return its configuration and the paths of its layers."""
     output = f"--output=type=oci,dest={folder},tar=false,compression=uncompressed,force-compression=true"
-    run(*BUILD, output, f"--build-context=image={where}", "-", input="FROM image\n")
-    image = Archive(folder)
-    manifest = image.read(image.digest)
-    return image.read(manifest["config"]["digest"]), [image.path(layer["digest"]) for layer in manifest["layers"]]
+    context = f"--build-context=image={image.where}@{digest}"
+    run("docker", "buildx", "build", *PLAIN, output, context, "-", input="FROM image\n")
+    copy = Archive(folder)
+    manifest = copy.read(copy.digest)
+    return copy.read(manifest["config"]["digest"]), [copy.path(layer["digest"]) for layer in manifest["layers"]]
 
 
 def files(layer):
@@ -147,42 +138,60 @@ def compare(built, image):
         raise Different(f"configuration:{how}")
 
 
-def verify(name, folder):
-    """Return in which way an image is the same; raise Different, or ValueError when that cannot be said."""
-    if Path(name).is_file():
-        if not tarfile.is_tarfile(name):
-            raise ValueError("it is no archive")
-        (folder / "archive").mkdir()
-        run("tar", "--extract", "--directory", folder / "archive", "--file", name)
-    image = Archive(folder / "archive") if Path(name).is_file() else Registry(name)
-    system = run("docker", "version", "--format={{.Server.Os}}/{{.Server.Arch}}").strip()
+def given(name, folder):
+    """Return the image that a name is of: an archive, unpacked into `folder`, or one in a registry."""
+    if not Path(name).is_file():
+        return Registry(name)
+    if not tarfile.is_tarfile(name):
+        raise ValueError("it is no archive")
+    folder.mkdir()
+    run("tar", "--extract", "--directory", folder, "--file", name)
+    return Archive(folder)
+
+
+def claims(image, system):
+    """Return what an image for a system says of itself: its digest, and by its provenance target and base images."""
     entries = image.read(image.digest).get("manifests", [])
     found = [each["digest"] for each in entries if "{os}/{architecture}".format(**each["platform"]) == system]
     if len(found) > 1:
         raise ValueError(f"the image has {len(found)} manifests for {system}")
-    if not found or not (predicate := image.provenance(digest := found[0], system)):
-        raise ValueError(f"the image has no provenance for {system}, so nothing says which base images it is built on")
-    target, bases = claims(predicate)
-    unpacked = unpack(f"{image.where}@{digest}", folder / "image")
+    if not found or not (definition := image.provenance(found[0], system).get("buildDefinition")):
+        raise ValueError(f"the image has no SLSA 1 provenance for {system}, which would name its base images")
+    bases = {
+        unquote(each["uri"].removeprefix("pkg:docker/").partition("?")[0]).replace("@", ":"): each["digest"]["sha256"]
+        for each in definition["resolvedDependencies"]
+        if each["uri"].startswith("pkg:docker/")
+    }
+    return found[0], definition["externalParameters"]["request"]["args"].get("target"), bases
+
+
+def verify(name, folder):
+    """Return in which way an image is the same; raise Different, or another error when that cannot be said."""
+    if not name:
+        raise ValueError("name an image in a registry, or the file of an OCI archive: make verify IMAGE=...")
+    image = given(name, folder / "archive")
+    system = run("docker", "version", "--format={{.Server.Os}}/{{.Server.Arch}}").strip()
+    digest, target, bases = claims(image, system)
+    unpacked = unpack(image, digest, folder / "image")
 
     revision = (unpacked[0]["config"].get("Labels") or {}).get("org.opencontainers.image.revision")
     if revision != (head := run("git", "rev-parse", "HEAD", cwd=ROOT).strip()):
         raise ValueError(f"the image is of revision {revision}, and the checkout of {head}")
-    run("git", "clone", "--quiet", ROOT, folder / "source")
-    dockerfile = (folder / "source/Dockerfile").read_text()
+    source = folder / "source"
+    run("git", "clone", "--quiet", ROOT, source)
+    dockerfile = (source / "Dockerfile").read_text()
     if target not in re.findall(r"^FROM .* AS (\S+)", dockerfile, re.MULTILINE):
         raise ValueError(f"the image is of target {target}, which the Dockerfile does not have")
     # A provenance may name any base image: only those that the source names count, from where it names them.
     if strange := sorted(bases.keys() - set(re.findall(r"^FROM ([^\s@]+:[^\s@]+)", dockerfile, re.MULTILINE))):
         raise Different(f"base image {strange[0]}, which the Dockerfile does not name")
-    options = [f"--platform={system}", *BUILD[3:]]
-    options += [f"--build-context={base}=docker-image://{base}@{bases[base]}" for base in bases]
+    options = [f"--build-context={base}=docker-image://{base}@sha256:{bases[base]}" for base in bases]
     output = f"type=oci,dest={folder / 'built'},tar=false"
-    run(folder / "source/deploy/image", folder / "source", target, output, *options)
+    run(source / "deploy/image", source, target, output, f"--platform={system}", *PLAIN, *options)
     built = Archive(folder / "built")
-    compare(unpack(f"{built.where}@{built.digest}", folder / "unpacked"), unpacked)
+    compare(unpack(built, built.digest, folder / "unpacked"), unpacked)
 
-    on = ", ".join(f"{base}@{bases[base]}" for base in bases)
+    on = ", ".join(f"{base}@sha256:{bases[base]}" for base in bases)
     same = f"{digest} is {target} of {revision}, built on {on}"
     if built.digest == digest:
         return f"The same to the byte: {same}"
@@ -197,7 +206,7 @@ if __name__ == "__main__":
     try:
         with tempfile.TemporaryDirectory() as folder:
             print(verify("".join(sys.argv[1:]), Path(folder)))
-    except (Different, OSError, LookupError, TypeError, ValueError) as reason:
+    except Exception as reason:  # of any type, as the image's JSON may be anything
         said = "Different" if isinstance(reason, Different) else "Cannot verify"
         # The image's own words must not write to the terminal what they like.
         print(f"{said}: {re.sub(r'[^ -~]', '?', str(reason))}", file=sys.stderr)

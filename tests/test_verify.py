@@ -46,7 +46,7 @@ def release(docker, source):
     commit(source)
 
     def build(output, *options, context=source):
-        run(source / "deploy/image", context, "bare", output, "--quiet", "--provenance=true", *options)
+        run(source / "deploy/image", context, "bare", output, "--quiet", "--provenance=version=v1", *options)
 
     return build
 
@@ -104,6 +104,18 @@ def test_archived_release_is_the_same_and_changes_outside_of_the_commit_do_not_c
     assert status == 0, said
 
 
+@pytest.mark.parametrize("name", ["index.json", "manifest.json"])
+def test_archive_that_names_a_second_image_is_refused(release, verify, tmp_path, name):
+    """Of these two files, Docker's classic image store reads another one than its newer store."""
+    folder = tmp_path / "image"
+    release(f"type=oci,dest={folder},tar=false")
+    index = json.loads((folder / "index.json").read_text())
+    (folder / name).write_text(json.dumps({"manifests": 2 * index["manifests"]}))
+    run("tar", "--create", "--directory", folder, "--file", tmp_path / "image.tar", ".")
+    status, said = verify(tmp_path / "image.tar")
+    assert (status, "more than one image" in said) == (2, True), said
+
+
 def test_other_compression_is_no_difference(pushed, verify, source):
     edit(source / "deploy/image", "level=1", "level=3")
     status, said = verify(pushed())
@@ -137,8 +149,9 @@ def test_other_base_image_is_named(build, pushed, verify, tmp_path):
 def test_what_cannot_be_verified_is_named(registry, pushed, verify, source, tmp_path):
     assert verify(f"{registry}/none") == (2, f"Cannot verify: ERROR: {registry}/none:latest: not found\n")
     assert verify(__file__) == (2, "Cannot verify: it is no archive\n")
+    assert verify("")[1].startswith("Cannot verify: name an image")
     status, said = verify(pushed("--provenance=false"))
-    assert (status, "the image has no provenance" in said) == (2, True), said
+    assert (status, "the image has no SLSA 1 provenance" in said) == (2, True), said
     name = pushed()
     revision = run("git", "rev-parse", "HEAD", cwd=source).strip()
     (source / "README.md").unlink()
