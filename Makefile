@@ -19,7 +19,7 @@ lint: .venv/dev .venv/tools ## check the code, the scripts, the Dockerfiles, the
 	.venv/bin/ruff check
 	.venv/bin/ruff format --check
 	.venv/bin/hadolint Dockerfile benchmarks/*.Dockerfile
-	.venv/bin/shellcheck docker/*.sh deploy/image deploy/rollout.sh tests/reproduce .ci/run .github/publish .github/compare
+	.venv/bin/shellcheck docker/*.sh deploy/image deploy/rollout.sh .ci/run .github/publish .github/compare
 	.venv/bin/kubernetes-validate --strict --quiet deploy/kubernetes.yaml
 	.venv/bin/zizmor --no-progress --quiet --offline --pedantic .github
 	@rm -rf dist/lint
@@ -35,17 +35,14 @@ lock: .venv/tools ## pin the newest releases of everything, by hash
 	$(LOCK) --group tools --constraint requirements/dev.txt --output-file requirements/tools.txt
 	$(LOCK) --group bench --constraint requirements/dev.txt --output-file requirements/bench.txt
 
-version:
-	@sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml
-
 release: ## tag the version in pyproject.toml and push the tag, from which CI releases
-	@version=$$($(MAKE) --silent version); set -e; \
+	@version=$$(sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml); set -e; \
 	test -z "$$(git status --porcelain)" || { echo "The tree is dirty: commit first."; exit 1; }; \
 	grep -q "^## \[$$version\] - 2" CHANGELOG.md || { echo "CHANGELOG.md has no dated entry for $$version."; exit 1; }; \
 	git tag --annotate --message="$$version" "v$$version"; git push --atomic origin HEAD:main "v$$version"
 
 reproduce: .venv/dev ## build the wheel and both images three times, and compare them to the byte
-	@tests/reproduce
+	@.venv/bin/pytest --quiet --capture=no tests/test_reproduce.py
 
 verify: ## build a released image again and compare it: make verify IMAGE=name@sha256:...
 	@$(PYTHON) deploy/verify.py "$$IMAGE"
@@ -71,4 +68,4 @@ bench: | .venv/bin/pip ## measure the images beside what they replace, and write
 		"Python 3.11 or newer is needed, and $(PYTHON) is %d.%d: name another with make PYTHON=..." % sys.version_info[:2])'
 	$(PYTHON) -m venv .venv
 
-.PHONY: help run test test-image lint lock version release reproduce verify sbom bench
+.PHONY: help run test test-image lint lock release reproduce verify sbom bench

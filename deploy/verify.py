@@ -140,9 +140,9 @@ def compare(built, image):
 
 def given(name, folder):
     """Return the image that a name is of: an archive, unpacked into `folder`, or one in a registry."""
-    if not Path(name).is_file():
+    if not Path(name).is_file() and not name.startswith((".", "/")):
         return Registry(name)
-    if not tarfile.is_tarfile(name):
+    if not tarfile.is_tarfile(name):  # raises when there is no such file
         raise ValueError("it is no archive")
     folder.mkdir()
     run("tar", "--extract", "--directory", folder, "--file", name)

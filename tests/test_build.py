@@ -133,14 +133,6 @@ def test_code_change_pushes_one_layer_of_less_than_4_kB(source, build, layers, t
     assert len(gzip.compress(after[-1])) < 4000
 
 
-def test_wheel_and_images_are_the_same_bytes_from_another_folder_and_a_crlf_checkout(docker):
-    lines = run("make", "--silent", "reproduce", cwd=ROOT).splitlines()
-    for built in ("wheel", "runtime", "bare"):
-        digests = [line.split()[1] for line in lines if line.startswith(f"{built} ")]
-        assert len(digests) == 3
-        assert len(set(digests)) == 1
-
-
 def test_default_build_does_not_build_bare(source, build):
     edit(source / "Dockerfile", " AS collection\n", " AS collection\nRUN no-such-command\n")
     build(source)

@@ -1,0 +1,52 @@
+"""`make reproduce`: the same source gives the same bytes, whatever folder holds it, and nothing sets the clock.
+
+The images' digests are those of a release of the commit for this platform, where nothing is uncommitted.
+"""
+
+import hashlib
+import json
+import os
+
+import pytest
+from servers import ROOT, run
+from test_build import commit
+from test_wheel import build
+
+SOURCE = "Dockerfile .dockerignore .gitattributes LICENSE pyproject.toml requirements docker hello_app"
+# The stages that both images have are built anew once for both.
+ANEW = {"runtime": "--no-cache", "bare": "--no-cache-filter=collection,bare"}
+
+
+@pytest.fixture(scope="module")
+def copies(tmp_path_factory):
+    """Two copies with other names, dates and umasks, and a checkout with CRLF line endings."""
+    folder = tmp_path_factory.mktemp("reproduce")
+    one, other, crlf = folder / "one", folder / "another folder", folder / "crlf"
+    for copy, umask, date in (one, 0o022, 1e9), (other, 0o077, 2e9):
+        copy.mkdir()
+        run("cp", "-r", *SOURCE.split(), copy, cwd=ROOT)
+        for path in copy.rglob("*"):
+            path.chmod((0o777 if path.is_dir() else 0o666) & ~umask)
+            os.utime(path, (date, date))
+    commit(one)
+    run("git", "clone", "--quiet", "--config=core.autocrlf=true", one, crlf)
+    return [one, other, crlf]
+
+
+def same(what, digests):
+    print(what, *digests, sep="\n  ")
+    assert len(set(digests)) == 1
+
+
+def test_wheel_is_the_same(copies, tmp_path):
+    wheels = [build(copy, tmp_path / copy.name).read_bytes() for copy in copies]
+    same("wheel", [hashlib.sha256(wheel).hexdigest() for wheel in wheels])
+
+
+@pytest.mark.parametrize("target", ANEW)
+def test_image_is_the_same(docker, copies, target):
+    for copy in copies:
+        output = f"type=oci,dest={copy / target},tar=false"
+        run(ROOT / "deploy/image", copy, target, output, ANEW[target], "--provenance=false", "--sbom=false")
+    indexes = [json.loads((copy / target / "index.json").read_bytes()) for copy in copies]
+    same(target, [index["manifests"][0]["digest"] for index in indexes])
