@@ -3,7 +3,6 @@
 With --quick there is one round, and nothing is written.
 """
 
-import contextlib
 import datetime
 import json
 import os
@@ -15,7 +14,6 @@ import sys
 import tempfile
 import time
 import uuid
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import engine
@@ -58,17 +56,6 @@ SLOWED = ["slim, no bytecode", "uv", "runtime", "bare"]
 # would find `installed` and `bare` in its cache: two files that they read get the comment too.
 CODE = ["hello_app/__init__.py", "benchmarks/go/server.go"]
 DEPENDENCIES = ["requirements/runtime.txt", "docker/bytecode.py", "docker/gunicorn.conf.py"]
-
-# The floor: the least that can answer shows what a container and Python's own start take.
-ALONE = """
-import socket
-server = socket.create_server(("", 8080))
-while True:
-    client = server.accept()[0]
-    client.recv(4096)
-    client.sendall(b"HTTP/1.0 200 OK\\r\\n\\r\\nHello world!")
-    client.close()
-"""
 
 
 def tag(name):
@@ -153,29 +140,10 @@ def builds(source, comment):
 
 def starts(names, *options):
     """Return {name: seconds from calling `docker run`, with these options, to the first right answer, each round}."""
-    commands = {name: [tag(name)] for name in names} | {"Python alone": [tag("runtime"), "python", "-c", ALONE]}
-    found = {name: [] for name in commands}
+    found = {name: [] for name in names}
     for _ in rounds(" ".join(["start", *options]), 7):
-        for name, command in commands.items():
-            with engine.container(*command, options=options) as (_, _, seconds):
-                found[name].append(seconds)
-    return found
-
-
-def memory():
-    """Return {"idle": {name: bytes of each round}, "loaded": the same after 1,000 requests by 16 clients}."""
-    found = {kind: {name: [] for name in WEIGHED} for kind in ("idle", "loaded")}
-    for _ in rounds("memory", 3):
-        with contextlib.ExitStack() as stack:
-            running = [stack.enter_context(engine.container(tag(name))) for name in WEIGHED]
-            for kind in found:
-                charged = engine.memory([container for container, _, _ in running])
-                for name, count in zip(WEIGHED, charged, strict=True):
-                    found[kind][name].append(count)
-                if kind == "idle":
-                    for _, port, _ in running:
-                        with ThreadPoolExecutor(16) as clients:
-                            all(clients.map(engine.answers, [port] * 1000)) or sys.exit("a loaded server failed")
+        for name in names:
+            found[name].append(engine.start(tag(name), options))
     return found
 
 
@@ -202,7 +170,7 @@ def measure():
             results = {"size": sizes(source, store, comment), "gallery": gallery(Path(folder, "gallery"), store)}
             results |= {"machine": machine(), "build": builds(source, comment)}
         results["start"] = {"full": starts(STARTED), "slow": starts(SLOWED, "--cpus=0.2")}
-        return results | {"memory": memory()}
+        return results
     finally:
         engine.apart("image", "rm", *map(tag, [*STARTED, "changed"])).communicate()
 

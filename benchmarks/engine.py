@@ -1,19 +1,15 @@
 """The Docker Engine: build images, weigh them, and run containers that are gone afterwards, however the run ends."""
 
-import contextlib
 import gzip
 import http.client
 import json
 import os
-import re
 import socket
 import subprocess
 import time
 from functools import cache
 from pathlib import Path
 from subprocess import DEVNULL, PIPE
-
-UNITS = {"B": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
 
 
 def docker(*arguments, cwd=None):
@@ -57,18 +53,15 @@ def unpacked(path):
         return layer.seek(0, os.SEEK_END)
 
 
-@contextlib.contextmanager
-def container(image, *command, options=()):
-    """Run a server on port 8080 of a container, with options of `docker run`, until the block ends.
+def start(image, options=()):
+    """Run a server on port 8080 of a container, with options of `docker run`, until it has answered once.
 
-    The block gets the container's name, its port on this machine, and the seconds from calling `docker run` to the
-    first right answer. Raises TimeoutError when there was none in 60 seconds.
+    Return the seconds from calling `docker run` to the right answer; raise TimeoutError when there was none in 60.
     """
     port = free_port()
     name = f"hello-bench-{os.getpid()}-{port}"
-    publish = f"--publish=127.0.0.1:{port}:8080"
     began = time.perf_counter()
-    run = apart("run", "--detach", f"--name={name}", publish, *options, image, *command)
+    run = apart("run", "--detach", f"--name={name}", f"--publish=127.0.0.1:{port}:8080", *options, image)
     try:
         if run.wait():
             raise subprocess.CalledProcessError(run.returncode, run.args, stderr=run.stderr.read())
@@ -76,7 +69,7 @@ def container(image, *command, options=()):
             if time.perf_counter() > began + 60:
                 raise TimeoutError(f"{image}: no right answer in 60 seconds")
             time.sleep(0.002)
-        yield name, port, round(time.perf_counter() - began, 4)
+        return round(time.perf_counter() - began, 4)
     finally:
         run.communicate()
         apart("rm", "--force", "--volumes", name).communicate()
@@ -99,11 +92,3 @@ def answers(port):
         return False
     finally:
         connection.close()
-
-
-def memory(names):
-    """Return the bytes that the kernel charges each of the containers, less the cached files that it can drop."""
-    printed = docker("stats", "--no-stream", "--format={{.Name}} {{.MemUsage}}", *names)
-    found = re.findall(r"^(\S+) ([\d.]+)(\w+)", printed, re.MULTILINE)
-    charged = {name: round(float(number) * UNITS[unit]) for name, number, unit in found}
-    return [charged[name] for name in names]

@@ -74,11 +74,6 @@ def start(results):
     return spreads(results["start"], {"full": "start", "slow": "start with 0.2 CPU"})
 
 
-def memory(results):
-    """Return the table of memory."""
-    return spreads(results["memory"], {"idle": "idle", "loaded": "after 1,000 requests"}, 1e6, "MB")
-
-
 def machine(results):
     """Return what the figures depend on."""
     return results["machine"]
@@ -104,15 +99,15 @@ def weights(sizes, name):
     return [name, *(bytes_(sizes[name][kind]) for kind in ("disk", "compressed", "pushed"))]
 
 
-def spreads(found, kinds, unit=1, name="s"):
+def spreads(found, kinds):
     """Return a table of medians, lowest and highest: a column for each of `kinds`, of which the first has all rows."""
 
     def spread(values):
         if not values:
             return ""
-        digits = 1 if median(values) >= 2 * unit else 2
-        middle, low, high = (f"{value / unit:.{digits}f}" for value in (median(values), min(values), max(values)))
-        return f"{middle} {name} ({low} to {high})"
+        digits = 1 if median(values) >= 2 else 2
+        middle, low, high = (f"{value:.{digits}f}" for value in (median(values), min(values), max(values)))
+        return f"{middle} s ({low} to {high})"
 
     rows = [[row, *(spread(found[kind].get(row)) for kind in kinds)] for row in found[next(iter(kinds))]]
     return table(["image", *kinds.values()], rows)
@@ -135,4 +130,4 @@ def dump(results):
 
 
 SUMMARY = (images, ratios, second)  # of the README.md at the top
-DETAILS = (size, gallery, build, start, memory, machine)  # of that beside this file
+DETAILS = (size, gallery, build, start, machine)  # of that beside this file
