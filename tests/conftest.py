@@ -11,7 +11,7 @@ import subprocess
 import tarfile
 
 import pytest
-from servers import ROOT, Compose, Container, Process, members, run
+from servers import ROOT, Compose, Container, members, run, start_gunicorn
 
 
 def pytest_addoption(parser):
@@ -38,7 +38,7 @@ def source(tmp_path):
 @pytest.fixture
 def gunicorn(tmp_path):
     """A function that starts gunicorn with options and variables, and returns it when it answers."""
-    yield from started(functools.partial(Process, tmp_path))
+    yield from started(functools.partial(start_gunicorn, tmp_path))
 
 
 @pytest.fixture(scope="session")

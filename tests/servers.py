@@ -6,7 +6,7 @@ import io
 import json
 import os
 import random
-import re
+import signal
 import socket
 import subprocess
 import sys
@@ -73,19 +73,17 @@ class Server:
 
 
 class Process(Server):
-    """gunicorn with the image's settings and other options, its log in a file of `folder`."""
+    """A command in a folder, with its output in a file; what it started ends with it."""
 
-    def __init__(self, folder, *options, **variables):
-        super().__init__(free_port())
-        self.file = folder / f"log-{self.port}"
-        command = [sys.executable, "-m", "gunicorn", "--config", SETTINGS, *options]
-        # The system that runs the tests may have no /dev/shm.
-        extra = "" if Path("/dev/shm").is_dir() else "--worker-tmp-dir=/tmp"
-        defaults = {"PORT": str(self.port), "PYTHONPATH": f"{ROOT}:{ROOT}/tests", "TMPDIR": str(folder)}
-        defaults["GUNICORN_CMD_ARGS"] = extra
-        with self.file.open("w") as log:
+    def __init__(self, command, folder, file, port, **variables):
+        super().__init__(port)
+        if self.answers():
+            pytest.fail(f"port {port} is taken: stop what listens there, and run the tests again", pytrace=False)
+        self.file = file
+        environment = os.environ | variables
+        with file.open("w") as log:
             self.process = subprocess.Popen(
-                command, cwd=folder, env=os.environ | defaults | variables, stdout=log, stderr=log
+                command, cwd=folder, env=environment, stdout=log, stderr=log, start_new_session=True
             )
 
     def log(self):
@@ -94,17 +92,25 @@ class Process(Server):
     def ended(self):
         return self.process.poll() is not None
 
-    def workers(self):
-        """Return the process ids of the workers booted so far, in order."""
-        return [int(pid) for pid in re.findall(r"Booting worker with pid: (\d+)", self.log())]
-
     def remove(self):
-        self.process.terminate()
+        # Not SIGINT: what starts in the background of a shell ignores it.
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGTERM)
         try:
             self.process.wait(20)
         except subprocess.TimeoutExpired:
-            self.process.kill()
+            os.killpg(self.process.pid, signal.SIGKILL)
             pytest.fail(f"did not end in 20 s; the log:\n{self.log()}", pytrace=False)
+
+
+def start_gunicorn(folder, *options, **variables):
+    """Start gunicorn with the image's settings and other options."""
+    port = free_port()
+    # The system that runs the tests may have no /dev/shm.
+    extra = "" if Path("/dev/shm").is_dir() else "--worker-tmp-dir=/tmp"
+    defaults = {"PYTHONPATH": f"{ROOT}:{ROOT}/tests", "TMPDIR": str(folder), "GUNICORN_CMD_ARGS": extra}
+    command = [sys.executable, "-m", "gunicorn", "--config", SETTINGS, *options]
+    return Process(command, folder, folder / f"log-{port}", port, **{"PORT": str(port)} | defaults | variables)
 
 
 class Container(Server):

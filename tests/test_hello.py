@@ -1,13 +1,13 @@
 """The answers of hello_app, from gunicorn in a process and from both images."""
 
 import pytest
-from servers import Container, Process
+from servers import Container, start_gunicorn
 
 
 @pytest.fixture(scope="module", params=["process", "runtime", "bare"])
 def hello(request, tmp_path_factory):
     if request.param == "process":
-        server = Process(tmp_path_factory.mktemp("hello"))
+        server = start_gunicorn(tmp_path_factory.mktemp("hello"))
     else:
         server = Container(request.getfixturevalue(request.param))
     try:

@@ -1,13 +1,10 @@
 """Every command of the README runs as it stands there, and every link leads somewhere."""
 
-import os
 import re
-import signal
-import subprocess
 import sys
 
 import pytest
-from servers import ROOT, Server, run
+from servers import ROOT, Process, run
 
 README = (ROOT / "README.md").read_text()
 # test_adopt.py takes the steps of this section.
@@ -20,41 +17,11 @@ ELSEWHERE = {"make test", "make reproduce", "make sbom", "make bench", "make loc
 ELSEWHERE |= {"docker compose up --detach --build --wait", "deploy/rollout.sh"}
 
 
-class Command(Server):
-    """A shell command in a folder, with its output in a file; what it started ends with it."""
-
-    def __init__(self, command, folder, log, port=8080, **variables):
-        super().__init__(port)
-        if self.answers():
-            pytest.fail(f"port {port} is taken: stop what listens there, and run the tests again", pytrace=False)
-        self.file = log
-        with log.open("w") as output:
-            self.process = subprocess.Popen(
-                ["bash", "-c", command],
-                cwd=folder,
-                env=os.environ | variables,
-                start_new_session=True,
-                stdout=output,
-                stderr=output,
-            )
-
-    def log(self):
-        return self.file.read_text()
-
-    def ended(self):
-        return self.process.poll() is not None
-
-    def remove(self):
-        # Not SIGINT: what starts in the background of a shell ignores it.
-        os.killpg(self.process.pid, signal.SIGTERM)
-        self.process.wait(20)
-
-
 @pytest.mark.parametrize("command", SERVE)
 def test_command_serves(request, command, tmp_path):
     if "docker" in command:
         request.getfixturevalue("runtime")
-    server = Command(command, ROOT, tmp_path / "log")
+    server = Process(["bash", "-c", command], ROOT, tmp_path / "log", 8080)
     try:
         server.wait(lambda: server.answers() or server.ended(), "an answer on port 8080", 60)
         assert server.request()[2] == b"Hello world!", server.log()
@@ -65,7 +32,7 @@ def test_command_serves(request, command, tmp_path):
 def test_flask_run_finds_the_app_after_nothing_but_pip_install(source, tmp_path):
     run(sys.executable, "-m", "venv", tmp_path / "venv")
     run(tmp_path / "venv/bin/pip", "install", "--quiet", ".", cwd=source)
-    server = Command(f"{tmp_path}/venv/bin/flask run", source, tmp_path / "log", 5000)
+    server = Process([tmp_path / "venv/bin/flask", "run"], source, tmp_path / "log", 5000)
     try:
         server.wait(lambda: server.answers() or server.ended(), "an answer on port 5000")
         assert server.request()[2] == b"Hello world!", server.log()

@@ -5,6 +5,7 @@ import hashlib
 import http.client
 import json
 import os
+import re
 import signal
 import socket
 import uuid
@@ -121,8 +122,12 @@ def test_recycled_workers_lose_no_new_connection(start):
 
 def test_killed_worker_is_replaced(gunicorn):
     server = gunicorn("features:app")
-    os.kill(server.workers()[0], signal.SIGKILL)
-    server.wait(lambda: len(server.workers()) == 3, "a third worker")
+
+    def booted():
+        return re.findall(r"Booting worker with pid: (\d+)", server.log())
+
+    os.kill(int(booted()[0]), signal.SIGKILL)
+    server.wait(lambda: len(booted()) == 3, "a third worker")
     repeat(lambda _: assert_body(server.request("/"), b"http"))
 
 

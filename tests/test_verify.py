@@ -8,9 +8,8 @@ import sys
 import tomllib
 
 import pytest
-from servers import free_port, run
+from servers import Process, free_port, run
 from test_build import commit, edit
-from test_readme import Command
 
 CONFIG = """
 version: 0.1
@@ -26,7 +25,7 @@ def registry(docker, tmp_path_factory):
         (pytest.fail if os.environ.get("REQUIRE_DOCKER") else pytest.skip)("docker-registry is not installed")
     folder, port = tmp_path_factory.mktemp("registry"), free_port()
     (folder / "config.yml").write_text(CONFIG.format(folder=folder, port=port))
-    server = Command("exec docker-registry serve config.yml", folder, folder / "log", port)
+    server = Process(["docker-registry", "serve", "config.yml"], folder, folder / "log", port)
     try:
         server.wait_for_answer()
         yield f"localhost:{port}"
