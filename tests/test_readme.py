@@ -12,7 +12,7 @@ ADOPT = re.search("## Put your own app in.*?(?=\n## )", README, re.DOTALL)[0]
 BLOCKS = re.findall(r"```sh\n(.*?)```", README.replace(ADOPT, ""), re.DOTALL)
 COMMANDS = [line.strip() for block in BLOCKS for line in block.splitlines() if line.strip()]
 SERVE = [command for command in COMMANDS if "docker run" in command or command == "make run"]
-# What runs this test, what test_build.py, test_sbom.py and test_proxy.py run, and what takes ten minutes.
+# What runs this test, what test_reproduce.py, test_sbom.py and test_proxy.py run, and what takes ten minutes.
 ELSEWHERE = {"make test", "make reproduce", "make sbom", "make bench", "make lock"}
 ELSEWHERE |= {"docker compose up --detach --build --wait", "deploy/rollout.sh"}
 
