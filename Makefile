@@ -18,7 +18,7 @@ test-image: .venv/dev ## test any image: make test-image IMAGE=name APP="/ /logi
 lint: .venv/dev .venv/tools ## check the code, the scripts, the Dockerfiles, the workflows and the wheel
 	.venv/bin/ruff check
 	.venv/bin/ruff format --check
-	.venv/bin/hadolint Dockerfile benchmarks/*.Dockerfile
+	.venv/bin/hadolint Dockerfile benchmarks/*.Dockerfile .github/*.Dockerfile
 	.venv/bin/shellcheck docker/*.sh deploy/image deploy/rollout.sh .ci/run .github/publish .github/compare
 	.venv/bin/kubernetes-validate --strict --quiet deploy/kubernetes.yaml
 	.venv/bin/zizmor --no-progress --quiet --offline --pedantic .github

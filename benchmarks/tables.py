@@ -48,8 +48,8 @@ def second(results):
     full, slim, runtime, bare = (results["gallery"][name]["disk"] for name in ("one stage", "slim", "runtime", "bare"))
     return (
         "The ratio to the full image shrinks as dependencies grow. An app with gevent, a package that compiles and"
-        f" 1 MB of static files is {full / runtime:.1f} times smaller in `runtime` and {full / bare:.0f} times in `bare`;"
-        f" beside slim, where it needs a compiler, {slim / runtime:.1f} and {slim / bare:.1f} times."
+        f" 1 MB of static files is {full / runtime:.1f} times smaller in `runtime` and {full / bare:.0f} times in"
+        f" `bare`; beside slim, where it needs a compiler, {slim / runtime:.1f} and {slim / bare:.1f} times."
     )
 
 

@@ -120,8 +120,10 @@ def first(built, image, path=""):
 def compare(built, image):
     """Raise Different when two unpacked images differ: layer by layer, then their configurations."""
     (config, layers), (other, others) = built, image
-    steps = [step for step in config["history"] if not step.get("empty_layer")]
-    other_steps = [step for step in other["history"] if not step.get("empty_layer")]
+    # The history is compared of a layer that differs: another BuildKit writes the same instruction in other words.
+    steps, other_steps = (
+        [step for step in each.pop("history") if not step.get("empty_layer")] for each in (config, other)
+    )
     for number in range(max(len(layers), len(others))):
         step = (steps[number:] or other_steps[number:])[0]
         # What is built here has the date 0, as the configuration has.
@@ -157,11 +159,12 @@ def claims(image, system):
         raise ValueError(f"the image has {len(found)} manifests for {system}")
     if not found or not (definition := image.provenance(found[0], system).get("buildDefinition")):
         raise ValueError(f"the image has no SLSA 1 provenance for {system}, which would name its base images")
-    bases = {
-        unquote(each["uri"].removeprefix("pkg:docker/").partition("?")[0]).replace("@", ":"): each["digest"]["sha256"]
-        for each in definition["resolvedDependencies"]
-        if each["uri"].startswith("pkg:docker/")
-    }
+    bases = {}
+    for each in definition["resolvedDependencies"]:
+        if each["uri"].startswith("pkg:docker/"):
+            name = unquote(each["uri"].removeprefix("pkg:docker/").partition("?")[0]).replace("@", ":")
+            # It is written into a Dockerfile below.
+            bases[name] = "sha256:" + re.fullmatch("[0-9a-f]{64}", each["digest"]["sha256"])[0]
     return found[0], definition["externalParameters"]["request"]["args"].get("target"), bases
 
 
@@ -185,20 +188,24 @@ def verify(name, folder):
     # A provenance may name any base image: only those that the source names count, from where it names them.
     if strange := sorted(bases.keys() - set(re.findall(r"^FROM ([^\s@]+:[^\s@]+)", dockerfile, re.MULTILINE))):
         raise Different(f"base image {strange[0]}, which the Dockerfile does not name")
-    options = [f"--build-context={base}=docker-image://{base}@sha256:{bases[base]}" for base in bases]
+    # Not --build-context: with that, an older BuildKit dates the files of the base image too.
+    for base in bases:
+        dockerfile = re.sub(rf"(?m)^FROM {re.escape(base)}(?=\s)", rf"\g<0>@{bases[base]}", dockerfile)
+    (source / "Dockerfile").write_text(dockerfile)
     output = f"type=oci,dest={folder / 'built'},tar=false"
-    run(source / "deploy/image", source, target, output, f"--platform={system}", *PLAIN, *options)
+    run(source / "deploy/image", source, target, output, f"--platform={system}", *PLAIN)
     built = Archive(folder / "built")
     compare(unpack(built, built.digest, folder / "unpacked"), unpacked)
 
-    on = ", ".join(f"{base}@sha256:{bases[base]}" for base in bases)
+    on = ", ".join(f"{base}@{bases[base]}" for base in bases)
     same = f"{digest} is {target} of {revision}, built on {on}"
     if built.digest == digest:
         return f"The same to the byte: {same}"
-    manifests = [{**each, "layers": len(each["layers"])} for each in (built.read(built.digest), image.read(digest))]
+    # What they name has been compared.
+    manifests = [{**each, "layers": "", "config": ""} for each in (built.read(built.digest), image.read(digest))]
     if how := first(*manifests):
         raise Different(f"manifest:{how}")
-    other = f"compressed otherwise, as by another BuildKit ({built.digest} here)"
+    other = f"compressed or described otherwise, as by another BuildKit ({built.digest} here)"
     return f"The same files and configuration, {other}: {same}"
 
 

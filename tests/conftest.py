@@ -104,8 +104,10 @@ def layers(docker):
         docker("tag", image, name)
         command = ["docker", "build", "--provenance=false", f"--build-context=image=docker-image://{name}", "-"]
         output = "--output=type=docker,dest=-,compression=uncompressed,force-compression=true"
-        saved = subprocess.run([*command, output], input=b"FROM image", capture_output=True, check=True).stdout
-        docker("image", "rm", name)
+        try:
+            saved = subprocess.run([*command, output], input=b"FROM image", capture_output=True, check=True).stdout
+        finally:
+            docker("image", "rm", name)
         with tarfile.open(fileobj=io.BytesIO(saved)) as archive:
             names = json.load(archive.extractfile("manifest.json"))[0]["Layers"]
             return [archive.extractfile(name).read() for name in names]

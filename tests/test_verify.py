@@ -35,7 +35,7 @@ def registry(docker, tmp_path_factory):
 
 @pytest.fixture
 def release(docker, source):
-    """A function that builds bare as a release of a commit, from that or from another folder, but with less effort."""
+    """A function that builds a target as a release of a commit, from that or from another folder, with less effort."""
     edit(source / "deploy/image", "level=19", "level=1")
     edit(
         source / "pyproject.toml",
@@ -44,8 +44,8 @@ def release(docker, source):
     )
     commit(source)
 
-    def build(output, *options, context=source):
-        run(source / "deploy/image", context, "bare", output, "--quiet", "--provenance=version=v1", *options)
+    def build(output, *options, context=source, target="bare"):
+        run(source / "deploy/image", context, target, output, "--quiet", "--provenance=version=v1", *options)
 
     return build
 
@@ -94,10 +94,11 @@ def test_labels_are_of_the_checkout(docker, pushed, source):
     assert (found["source"], found["title"]) == ("https://localhost/hello", "hello")
 
 
+@pytest.mark.parametrize("target", ["runtime", "bare"])
 def test_archived_release_is_the_same_and_changes_outside_of_the_commit_do_not_count(
-    release, verify, source, tmp_path
+    release, verify, source, tmp_path, target
 ):
-    release(f"type=oci,dest={tmp_path / 'image.tar'}")
+    release(f"type=oci,dest={tmp_path / 'image.tar'}", target=target)
     edit(source / "hello_app/__init__.py", "Hello world!", "Hello, world!")
     status, said = verify(tmp_path / "image.tar")
     assert status == 0, said
@@ -115,11 +116,13 @@ def test_archive_that_names_a_second_image_is_refused(release, verify, tmp_path,
     assert (status, "more than one image" in said) == (2, True), said
 
 
-def test_other_compression_is_no_difference(pushed, verify, source):
+def test_other_compression_or_description_is_no_difference(pushed, verify, source, forged):
     edit(source / "deploy/image", "level=1", "level=3")
-    status, said = verify(pushed())
+    one, other = 'org.opencontainers.image.title="hello"', 'org.opencontainers.image.licenses="MIT"'
+    edit(forged / "Dockerfile", f"{one} {other}", f"{other} {one}")
+    status, said = verify(pushed(context=forged))
     assert status == 0, said
-    assert said.startswith("The same files and configuration, compressed otherwise")
+    assert said.startswith("The same files and configuration, compressed or described otherwise")
 
 
 @pytest.mark.parametrize(
