@@ -4,10 +4,15 @@
 # shellcheck disable=SC2016,SC2046,SC2086  # ids have no spaces
 set -eu
 cd "$(dirname "$0")/.."
-replicas() { docker compose ps --quiet app; }
+replicas() { docker compose ps --quiet "$@" app; }
 new() { replicas | grep --invert-match "$old"; }
 proxy() { docker compose exec -T proxy "$@"; }
 
+# Remove the replicas that do not run: they would start again on the old image, and nginx would find no address.
+clear_up() {
+    docker compose rm --force app > /dev/null
+    for id in $(replicas --status restarting); do docker rm --force "$id" > /dev/null; done
+}
 # Let nginx use these replicas alone, or with no name all that Docker's DNS lists, and wait for its old workers: they
 # hold the requests that run in other replicas.
 route() {
@@ -17,26 +22,33 @@ route() {
     sleep 1
     while docker compose top proxy | grep -q 'shutting down'; do sleep 1; done
 }
+unlock() { proxy rmdir /tmp/rollout; }
 finish() {
     route
-    proxy rmdir /tmp/rollout
+    unlock
 }
 take_back() {
     sleep 2  # the engine may still be making one
-    for id in $(new); do docker rm --force "$id" > /dev/null; done
+    for id in $(new); do
+        docker logs --tail 20 "$id" >&2
+        docker rm --force "$id" > /dev/null
+    done
+    clear_up
     finish
     echo "Taken back. Mend the image and roll out again: the next docker compose up would start it." >&2
 }
 
-docker compose rm --force app > /dev/null  # of replicas that have stopped, which would start again on the old image
-old=$(replicas)
-[ "$old" ] || { echo "No replica runs, start them: docker compose up --detach" >&2; exit 1; }
 # The lock: a second rollout would take the new replicas of the first for old ones.
 proxy mkdir /tmp/rollout || { echo "Another rollout runs, or was killed: docker compose restart proxy" >&2; exit 1; }
 trap 'exit 1' INT TERM
+trap unlock EXIT
+clear_up
+old=$(replicas)
+[ "$old" ] || { echo "No replica runs, start them: docker compose up --detach" >&2; exit 1; }
 trap take_back EXIT
 route $old
-docker compose up --detach --build --no-recreate --wait --scale app=$((2 * $(echo "$old" | wc -l))) app
+# --no-deps: a service that the app depends on would start again on its old image.
+docker compose up --detach --build --no-deps --no-recreate --wait --scale app=$((2 * $(echo "$old" | wc -l))) app
 trap '' INT TERM
 trap finish EXIT
 route $(new)

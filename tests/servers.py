@@ -158,11 +158,16 @@ class Compose(Server):
 
     def __init__(self, folder):
         super().__init__(free_port())
-        mounted = {"command": ["gunicorn", "--config=/etc/gunicorn.conf.py", "features:app"]}
-        mounted["volumes"] = [f"{ROOT}/tests/features.py:/features.py:ro"]
-        mounted["environment"] = {"WEB_CONCURRENCY": "${WEB_CONCURRENCY:-2}"}
+        app = {"command": ["gunicorn", "--config=/etc/gunicorn.conf.py", "features:app"]}
+        app["volumes"] = [f"{ROOT}/tests/features.py:/features.py:ro"]
+        app["environment"] = {"WEB_CONCURRENCY": "${WEB_CONCURRENCY:-2}"}
+        # What an app may add: a file of variables, of which one is for compose.yaml, and what runs once before it.
+        app["env_file"] = str(folder / "variables")
+        (folder / "variables").write_text("PORT=9999\n")
+        app["depends_on"] = {"once": {"condition": "service_completed_successfully"}}
+        once = {"build": str(ROOT), "command": ["python", "-c", "import os; os.mkdir('/tmp/once')"]}
         override = folder / "features.json"
-        override.write_text(json.dumps({"services": {"app": mounted}}))
+        override.write_text(json.dumps({"services": {"app": app, "once": once}}))
         self.variables = {
             "COMPOSE_FILE": f"{ROOT}/compose.yaml:{override}",
             "COMPOSE_PROJECT_NAME": f"hello-test-{os.getpid()}",

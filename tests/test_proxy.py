@@ -109,6 +109,7 @@ def test_image_that_does_not_start_is_taken_back(compose):
     with loaded(compose, "GET", "POST") as counts:
         _, said = (done := rollout(compose, WEB_CONCURRENCY="0")).communicate()
     assert (done.returncode, "Taken back" in said, compose.replicas()) == (1, True, before), said
+    assert "WEB_CONCURRENCY=0: expected a whole number from 1" in said  # the reason
     assert [*counts["GET"]] == [200] and [*counts["POST"]] == [405], f"{counts}\n{compose.log()}"
 
 
@@ -128,7 +129,7 @@ def test_rollout_without_a_replica_is_refused(compose):
         _, said = (done := rollout(compose)).communicate()
         assert (done.returncode, "No replica runs" in said) == (1, True), said
     finally:
-        compose.compose("up", "--detach", "--wait")
+        compose.compose("up", "--detach", "--no-deps", "--wait", "app")
 
 
 def test_killed_replica_loses_what_it_was_answering_and_no_more(compose):
