@@ -22,12 +22,13 @@ route() {
     sleep 1
     while docker compose top proxy | grep -q 'shutting down'; do sleep 1; done
 }
-unlock() { proxy rmdir /tmp/rollout; }
+unlock() { proxy rm -rf /tmp/rollout; }
 finish() {
-    route
     unlock
+    route
 }
 take_back() {
+    trap '' INT TERM
     sleep 2  # the engine may still be making one
     for id in $(new); do
         docker logs --tail 20 "$id" >&2
@@ -38,8 +39,12 @@ take_back() {
     echo "Taken back. Mend the image and roll out again: the next docker compose up would start it." >&2
 }
 
+proxy nginx -t -q -c /etc/nginx/nginx.conf
 # The lock: a second rollout would take the new replicas of the first for old ones.
-proxy mkdir /tmp/rollout || { echo "Another rollout runs, or was killed: docker compose restart proxy" >&2; exit 1; }
+if ! proxy mkdir /tmp/rollout; then
+    echo "Another rollout runs, or was killed: docker compose restart proxy && docker compose up --detach --wait" >&2
+    exit 1
+fi
 trap 'exit 1' INT TERM
 trap unlock EXIT
 clear_up

@@ -1,7 +1,8 @@
 """Build an image again and say whether it is the same: python3 deploy/verify.py IMAGE
 
 IMAGE is a name in a registry or the path of an OCI archive; the checkout is that of its version. The status is 0 when
-the image is the same, 1 when it differs, 2 when neither can be said. Nothing of the image is run.
+the image is the same, 1 when it differs, 2 when neither can be said. Nothing of the image is run. It may be written to
+be read in one way here and in another by Docker: what a release does not have is refused, and every digest is checked.
 """
 
 import hashlib
@@ -12,12 +13,20 @@ import sys
 import tarfile
 import tempfile
 import textwrap
+from itertools import zip_longest
 from pathlib import Path
 from urllib.parse import unquote
 
 ROOT = Path(__file__).parent.parent
 INSPECT = ["docker", "buildx", "imagetools", "inspect"]
 PLAIN = ["--provenance=false", "--sbom=false"]
+MANIFEST = "application/vnd.oci.image.manifest.v1+json"
+TARGETS = ("runtime", "bare")
+SYSTEMS = [
+    {"os": "linux", "architecture": "amd64"},
+    {"os": "linux", "architecture": "arm64"},
+    {"os": "linux", "architecture": "arm64", "variant": "v8"},
+]
 
 
 class Different(Exception):
@@ -26,185 +35,209 @@ class Different(Exception):
 
 def run(*command, **options):
     """Return what `command` prints; raise ValueError with the last line of its errors when its status is not 0."""
-    done = subprocess.run(list(map(str, command)), capture_output=True, text=True, **options)
+    done = subprocess.run(list(map(str, command)), capture_output=True, **options)
     if done.returncode:
-        raise ValueError((done.stderr.strip() or f"{command[0]} failed").splitlines()[-1])
+        raise ValueError((done.stderr.decode().strip() or f"{command[0]} failed").splitlines()[-1])
     return done.stdout
 
 
-class Archive:
-    """An image in a folder of the OCI image layout, such as an unpacked archive."""
+def sha256(data):
+    return f"sha256:{hashlib.sha256(data).hexdigest()}"
 
-    def __init__(self, folder):
-        self.folder, self.where = folder, f"oci-layout://{folder}"
-        entries = json.loads((folder / "index.json").read_bytes())["manifests"]
-        if len(entries) != 1 or (folder / "manifest.json").exists():
-            raise ValueError("the archive has more than one image or index, and each could be the one that runs")
-        self.digest = entries[0]["digest"]
 
-    def path(self, digest):
-        """Return the path of a blob."""
-        return self.folder / "blobs" / digest.replace(":", "/")
+def parse(data):
+    """Return the value of a JSON text; Docker takes keys that differ in case alone for one."""
+
+    def unique(pairs):
+        if len({key.casefold() for key, _ in pairs}) < len(pairs):
+            raise ValueError("its JSON has a key twice")
+        return dict(pairs)
+
+    return json.loads(data, object_pairs_hook=unique)
+
+
+def only(found, *keys):
+    """Return a dict; raise ValueError where it has other keys than these."""
+    if strange := sorted(found.keys() - set(keys)):
+        raise ValueError(f"its JSON has a key that a release does not have: {strange[0]}")
+    return found
+
+
+class Image:
+    """Blobs by digest, and the digest of the first one, which leads to the others."""
 
     def read(self, digest):
         """Return the JSON of a blob."""
-        return json.loads(self.path(digest).read_bytes())
+        if not re.fullmatch("sha256:[0-9a-f]{64}", digest) or sha256(data := self.blob(digest)) != digest:
+            raise ValueError(f"{digest} is not the digest of what it names")
+        return parse(data)
 
-    def provenance(self, manifest, system):
-        """Return the predicate of a manifest's provenance, or {}."""
-        attached = [
-            self.read(layer["digest"])["predicate"]
-            for entry in self.read(self.digest)["manifests"]
-            if entry.get("annotations", {}).get("vnd.docker.reference.digest") == manifest
-            for layer in self.read(entry["digest"])["layers"]
-        ]
-        return next((predicate for predicate in attached if "buildDefinition" in predicate), {})
+    def choose(self, digest):
+        """Read a manifest and its configuration, and of that the layers' digests and the steps that made them."""
+        self.manifest = only(self.read(digest), "schemaVersion", "mediaType", "config", "layers", "annotations")
+        for each in [self.manifest["config"], *self.manifest["layers"]]:
+            only(each, "mediaType", "digest", "size", "annotations")
+        self.config = self.read(self.manifest["config"]["digest"])
+        self.layers = self.config.pop("rootfs")["diff_ids"]
+        if len(self.layers) != len(self.manifest["layers"]):
+            raise ValueError("its manifest has another number of layers than its configuration")
+        # Not compared, because another BuildKit writes the same instruction in other words.
+        self.steps = [each["created_by"] for each in self.config.pop("history", []) if not each.get("empty_layer")]
+
+    def step(self, number):
+        """Return the instruction that made a layer, as the history has it."""
+        return textwrap.shorten(self.steps[number], 80) if number < len(self.steps) else "an unknown step"
 
 
-class Registry:
+class Layout(Image):
+    """An image in a folder of the OCI image layout."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        index = only(parse((folder / "index.json").read_bytes()), "schemaVersion", "mediaType", "manifests")
+        if len(index["manifests"]) != 1:
+            raise ValueError(f"the archive has {len(index['manifests'])} images, and each could be the one that runs")
+        self.digest = index["manifests"][0]["digest"]
+
+    def blob(self, digest):
+        return (self.folder / "blobs" / digest.replace(":", "/")).read_bytes()
+
+    def predicates(self, digest, _):
+        """Return the predicates of an attestation."""
+        return [self.read(layer["digest"])["predicate"] for layer in self.read(digest)["layers"]]
+
+
+class Registry(Image):
     """An image in a registry, read with the account of `docker login`."""
 
     def __init__(self, name):
-        self.name = name.partition("@")[0]
-        self.where = f"docker-image://{self.name}"
-        self.digest = "sha256:" + hashlib.sha256(run(*INSPECT, "--raw", name).encode()).hexdigest()
+        self.name, _, digest = name.partition("@")
+        self.digest = sha256(run(*INSPECT, "--raw", "--", name))
+        if digest not in ("", self.digest):
+            raise ValueError(f"the registry gives {self.digest} for it")
 
-    def read(self, digest):
-        """Return the JSON of a manifest."""
-        return json.loads(run(*INSPECT, "--raw", f"{self.name}@{digest}"))
+    def blob(self, digest):
+        return run(*INSPECT, "--raw", "--", f"{self.name}@{digest}")
 
-    def provenance(self, manifest, system):
-        """Return the predicate of a system's provenance, or {}."""
-        found = json.loads(run(*INSPECT, "--format={{json .Provenance}}", f"{self.name}@{self.digest}")) or {}
-        return found.get(system, found).get("SLSA", {})
-
-
-def unpack(image, digest, folder):
-    """Have BuildKit fetch an image and undo its compression; return its configuration and the paths of its layers."""
-    output = f"--output=type=oci,dest={folder},tar=false,compression=uncompressed,force-compression=true"
-    context = f"--build-context=image={image.where}@{digest}"
-    run("docker", "buildx", "build", *PLAIN, output, context, "-", input="FROM image\n")
-    copy = Archive(folder)
-    manifest = copy.read(copy.digest)
-    return copy.read(manifest["config"]["digest"]), [copy.path(layer["digest"]) for layer in manifest["layers"]]
+    def predicates(self, _, system):
+        """Return the predicate of a system's provenance, alone in a list, as no blob of that kind can be read."""
+        found = parse(run(*INSPECT, "--format={{json .Provenance}}", "--", f"{self.name}@{self.digest}")) or {}
+        return [found.get(system, found).get("SLSA", {})]
 
 
-def files(layer):
-    """Return what a layer says of each file, by name; a folder's ends with a slash."""
-    with tarfile.open(layer) as archive:
-        return {
-            file.name + "/" * file.isdir(): {
-                "content": file.isreg() and hashlib.sha256(archive.extractfile(file).read()).hexdigest(),
-                "mode": oct(file.mode),
-                "owner": f"{file.uid}:{file.gid}",
-                "date": file.mtime,
-                "type": file.type.decode(),
-                "link": file.linkname,
-                "attributes": file.pax_headers,
-            }
-            for file in archive
-        }
-
-
-def first(built, image, path=""):
-    """Return the first key in which two dicts of dicts differ, and how, or None."""
-    if built is None or image is None:
-        return f"{path} is {'added' if built is None else 'missing'}"
-    if not isinstance(built, dict) or not isinstance(image, dict):
-        return None if built == image else f"{path} is {image}, not {built}"
-    # A RECORD, or the date of a folder, only repeats which other file differs.
-    keys = sorted(built.keys() | image.keys(), key=lambda key: (key.endswith(("/RECORD", "/")), key))
-    return next(filter(None, (first(built.get(key), image.get(key), f"{path} {key}") for key in keys)), None)
-
-
-def compare(built, image):
-    """Raise Different when two unpacked images differ: layer by layer, then their configurations."""
-    (config, layers), (other, others) = built, image
-    # The history is compared of a layer that differs: another BuildKit writes the same instruction in other words.
-    steps, other_steps = (
-        [step for step in each.pop("history") if not step.get("empty_layer")] for each in (config, other)
-    )
-    for number in range(max(len(layers), len(others))):
-        step = (steps[number:] or other_steps[number:])[0]
-        # What is built here has the date 0, as the configuration has.
-        kind = "layer" if step["created"] == config["created"] else "base layer"
-        made = f"{kind} {number + 1} ({textwrap.shorten(step['created_by'], 80)})"
-        if number >= min(len(layers), len(others)):
-            raise Different(f"{made} is {'added' if number >= len(layers) else 'missing'}")
-        if layers[number].name != others[number].name:
-            if step["created_by"] != (by := other_steps[number]["created_by"]):
-                raise Different(f"{made} is made by another step: {textwrap.shorten(by, 80)}")
-            how = first(files(layers[number]), files(others[number])) or " the order of its files"
-            raise Different(f"{made}:{how}")
-    if how := first(config, other):
-        raise Different(f"configuration:{how}")
-
-
-def given(name, folder):
-    """Return the image that a name is of: an archive, unpacked into `folder`, or one in a registry."""
-    if not Path(name).is_file() and not name.startswith((".", "/")):
-        return Registry(name)
-    if not tarfile.is_tarfile(name):  # raises when there is no such file
+def unpack(name, folder):
+    """Return the image of an archive, unpacked into a folder. No two programs may read another image in it."""
+    if not tarfile.is_tarfile(name):
         raise ValueError("it is no archive")
-    folder.mkdir()
-    run("tar", "--extract", "--directory", folder, "--file", name)
-    return Archive(folder)
+    with tarfile.open(name, "r:") as archive:
+        for member in archive:
+            path = folder / member.name
+            known = re.fullmatch(r"oci-layout|index\.json|blobs(/sha256(/[0-9a-f]{64})?)?", member.name)
+            plain = member.type in (tarfile.REGTYPE, tarfile.DIRTYPE) and not member.pax_headers
+            if not known or not plain or path.exists():
+                raise ValueError(f"the archive has a member that a release does not have: {member.name}")
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.mkdir() if member.isdir() else path.write_bytes(archive.extractfile(member).read())
+    return Layout(folder)
 
 
 def claims(image, system):
-    """Return what an image for a system says of itself: its digest, and by its provenance target and base images."""
-    entries = image.read(image.digest).get("manifests", [])
-    found = [each["digest"] for each in entries if "{os}/{architecture}".format(**each["platform"]) == system]
-    if len(found) > 1:
+    """Return the digest of the image's manifest for a system; and of its provenance the target and the base images."""
+    index = image.read(image.digest)
+    if "manifests" not in index:
+        raise ValueError("the image is no index with a provenance, which would name its base images")
+    found, attestations = [], []
+    for entry in only(index, "schemaVersion", "mediaType", "manifests", "annotations")["manifests"]:
+        only(entry, "mediaType", "digest", "size", "platform", "annotations", "artifactType")
+        if entry["mediaType"] != MANIFEST:
+            raise ValueError(f"its index has an entry of type {entry['mediaType']}")
+        if entry["platform"] in SYSTEMS:
+            found += [entry["digest"]] * (f"linux/{entry['platform']['architecture']}" == system)
+        elif entry["platform"] == {"os": "unknown", "architecture": "unknown"}:
+            attestations.append(entry)
+        else:
+            raise ValueError(f"its index has an entry for {entry['platform']}")
+    if len(found) != 1:
         raise ValueError(f"the image has {len(found)} manifests for {system}")
-    if not found or not (definition := image.provenance(found[0], system).get("buildDefinition")):
+    predicates = [
+        predicate
+        for entry in attestations
+        if entry["annotations"]["vnd.docker.reference.digest"] == found[0]
+        for predicate in image.predicates(entry["digest"], system)
+    ]
+    definition = next((each["buildDefinition"] for each in predicates if "buildDefinition" in each), None)
+    if not definition:
         raise ValueError(f"the image has no SLSA 1 provenance for {system}, which would name its base images")
     bases = {}
     for each in definition["resolvedDependencies"]:
         if each["uri"].startswith("pkg:docker/"):
             name = unquote(each["uri"].removeprefix("pkg:docker/").partition("?")[0]).replace("@", ":")
-            # It is written into a Dockerfile below.
-            bases[name] = "sha256:" + re.fullmatch("[0-9a-f]{64}", each["digest"]["sha256"])[0]
+            bases[name] = "sha256:" + each["digest"]["sha256"]
     return found[0], definition["externalParameters"]["request"]["args"].get("target"), bases
+
+
+def first(built, image, path=""):
+    """Return the first key in which two dicts of dicts differ, and how."""
+    if isinstance(built, dict) and isinstance(image, dict):
+        for key in sorted(built.keys() | image.keys()):
+            if built.get(key) != image.get(key):
+                return first(built.get(key), image.get(key), f"{path} {key}")
+    return f"{path} is {image}, not {built}"
+
+
+def compare(built, image):
+    """Raise Different when two images differ in a layer, in their configurations or in their manifests."""
+    for number, (one, other) in enumerate(zip_longest(built.layers, image.layers)):
+        if one != other:
+            layer = f"layer {number + 1} ({(built if one else image).step(number)})"
+            how = f"is {other}, not {one}" if one and other else "is missing" if one else "is added"
+            raise Different(f"{layer} {how}")
+    if built.config != image.config:
+        raise Different(f"configuration:{first(built.config, image.config)}")
+    manifests = [{**each.manifest, "layers": "", "config": ""} for each in (built, image)]
+    if manifests[0] != manifests[1]:
+        raise Different(f"manifest:{first(*manifests)}")
 
 
 def verify(name, folder):
     """Return in which way an image is the same; raise Different, or another error when that cannot be said."""
     if not name:
         raise ValueError("name an image in a registry, or the file of an OCI archive: make verify IMAGE=...")
-    image = given(name, folder / "archive")
-    system = run("docker", "version", "--format={{.Server.Os}}/{{.Server.Arch}}").strip()
+    is_file = Path(name).is_file() or name.startswith((".", "/"))
+    image = unpack(name, folder / "archive") if is_file else Registry(name)
+    system = run("docker", "version", "--format={{.Server.Os}}/{{.Server.Arch}}").decode().strip()
     digest, target, bases = claims(image, system)
-    unpacked = unpack(image, digest, folder / "image")
+    image.choose(digest)
 
-    revision = (unpacked[0]["config"].get("Labels") or {}).get("org.opencontainers.image.revision")
-    if revision != (head := run("git", "rev-parse", "HEAD", cwd=ROOT).strip()):
+    revision = (image.config["config"].get("Labels") or {}).get("org.opencontainers.image.revision")
+    if revision != (head := run("git", "rev-parse", "HEAD", cwd=ROOT).decode().strip()):
         raise ValueError(f"the image is of revision {revision}, and the checkout of {head}")
+    if target not in TARGETS:
+        raise ValueError(f"the image is of target {target}, and a release is {' or '.join(TARGETS)}")
     source = folder / "source"
     run("git", "clone", "--quiet", ROOT, source)
     dockerfile = (source / "Dockerfile").read_text()
-    if target not in re.findall(r"^FROM .* AS (\S+)", dockerfile, re.MULTILINE):
-        raise ValueError(f"the image is of target {target}, which the Dockerfile does not have")
-    # A provenance may name any base image: only those that the source names count, from where it names them.
-    if strange := sorted(bases.keys() - set(re.findall(r"^FROM ([^\s@]+:[^\s@]+)", dockerfile, re.MULTILINE))):
+    # A provenance may name any base image: those that the source names count, from where it names them.
+    named = set(re.findall(r"^FROM ([^\s@]+:[^\s@]+)", dockerfile, re.MULTILINE))
+    if strange := sorted(bases.keys() - named):
         raise Different(f"base image {strange[0]}, which the Dockerfile does not name")
+    if missing := sorted(named - bases.keys()):
+        raise ValueError(f"its provenance does not name the base image {missing[0]}")
     # Not --build-context: with that, an older BuildKit dates the files of the base image too.
     for base in bases:
-        dockerfile = re.sub(rf"(?m)^FROM {re.escape(base)}(?=\s)", rf"\g<0>@{bases[base]}", dockerfile)
+        pin = re.fullmatch("sha256:[0-9a-f]{64}", bases[base])[0]
+        dockerfile = re.sub(rf"(?m)^FROM {re.escape(base)}(?=\s)", rf"\g<0>@{pin}", dockerfile)
     (source / "Dockerfile").write_text(dockerfile)
     output = f"type=oci,dest={folder / 'built'},tar=false"
     run(source / "deploy/image", source, target, output, f"--platform={system}", *PLAIN)
-    built = Archive(folder / "built")
-    compare(unpack(built, built.digest, folder / "unpacked"), unpacked)
 
-    on = ", ".join(f"{base}@{bases[base]}" for base in bases)
-    same = f"{digest} is {target} of {revision}, built on {on}"
+    built = Layout(folder / "built")
+    same = f"{image.digest} has for {system} {digest}, which is {target} of {revision}, built on "
+    same += ", ".join(f"{base}@{bases[base]}" for base in bases)
     if built.digest == digest:
         return f"The same to the byte: {same}"
-    # What they name has been compared.
-    manifests = [{**each, "layers": "", "config": ""} for each in (built.read(built.digest), image.read(digest))]
-    if how := first(*manifests):
-        raise Different(f"manifest:{how}")
+    built.choose(built.digest)
+    compare(built, image)
     other = f"compressed or described otherwise, as by another BuildKit ({built.digest} here)"
     return f"The same files and configuration, {other}: {same}"
 
@@ -213,8 +246,10 @@ if __name__ == "__main__":
     try:
         with tempfile.TemporaryDirectory() as folder:
             print(verify("".join(sys.argv[1:]), Path(folder)))
-    except Exception as reason:  # of any type, as the image's JSON may be anything
+    except Exception as reason:
         said = "Different" if isinstance(reason, Different) else "Cannot verify"
+        if not isinstance(reason, (Different, OSError, ValueError, tarfile.TarError)):
+            reason = f"its JSON is not of the form that a release has ({reason!r})"
         # The image's own words must not write to the terminal what they like.
         print(f"{said}: {re.sub(r'[^ -~]', '?', str(reason))}", file=sys.stderr)
         sys.exit(1 if said == "Different" else 2)

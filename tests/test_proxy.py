@@ -113,14 +113,28 @@ def test_image_that_does_not_start_is_taken_back(compose):
     assert [*counts["GET"]] == [200] and [*counts["POST"]] == [405], f"{counts}\n{compose.log()}"
 
 
+def locked(server):
+    return "rollout" in server.compose("exec", "proxy", "ls", "/tmp")
+
+
+def test_rollout_that_is_interrupted_again_and_again_is_taken_back(compose):
+    before = compose.replicas()
+    running = rollout(compose)
+    compose.wait(lambda: len(compose.replicas()) > len(before), "a new replica")
+    compose.wait(lambda: running.terminate() or running.poll(), "the rollout to end", 60)
+    _, said = running.communicate()
+    assert (running.returncode, "Taken back" in said, compose.replicas()) == (1, True, before), said
+    assert not locked(compose)
+
+
 def test_second_rollout_is_refused_while_one_runs(compose):
     first = rollout(compose)
-    compose.wait(lambda: "rollout" in compose.compose("exec", "proxy", "ls", "/tmp"), "the first rollout's lock")
+    compose.wait(lambda: locked(compose), "the first rollout's lock")
     _, said = (second := rollout(compose)).communicate()
     assert (second.returncode, "Another rollout runs" in said) == (1, True), said
     _, said = first.communicate()
     assert first.returncode == 0, said
-    assert "rollout" not in compose.compose("exec", "proxy", "ls", "/tmp")
+    assert not locked(compose)
 
 
 def test_rollout_without_a_replica_is_refused(compose):

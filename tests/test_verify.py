@@ -1,16 +1,21 @@
 """`deploy/verify.py` tells a release from what only says that it is one."""
 
+import hashlib
+import io
 import json
 import os
 import shutil
 import subprocess
 import sys
+import tarfile
 import tomllib
 
 import pytest
 from servers import Process, free_port, run
 from test_build import commit, edit
 
+# What Docker takes for amd64.
+ALIAS = {"os": "linux", "architecture": "x86_64"}
 CONFIG = """
 version: 0.1
 storage: {{filesystem: {{rootdirectory: {folder}}}}}
@@ -104,16 +109,97 @@ def test_archived_release_is_the_same_and_changes_outside_of_the_commit_do_not_c
     assert status == 0, said
 
 
-@pytest.mark.parametrize("name", ["index.json", "manifest.json"])
-def test_archive_that_names_a_second_image_is_refused(release, verify, tmp_path, name):
-    """Of these two files, Docker's classic image store reads another one than its newer store."""
+def member(name, **attributes):
+    """Return a member of an archive."""
+    made = tarfile.TarInfo(name)
+    for attribute, value in attributes.items():
+        setattr(made, attribute, value)
+    return made
+
+
+@pytest.fixture
+def forge(release, tmp_path):
+    """A function that changes the index and the configuration of a release, corrects each digest, and archives it."""
     folder = tmp_path / "image"
     release(f"type=oci,dest={folder},tar=false")
-    index = json.loads((folder / "index.json").read_text())
-    (folder / name).write_text(json.dumps({"manifests": 2 * index["manifests"]}))
-    run("tar", "--create", "--directory", folder, "--file", tmp_path / "image.tar", ".")
-    status, said = verify(tmp_path / "image.tar")
-    assert (status, "more than one image" in said) == (2, True), said
+
+    def blob(digest):
+        return folder / "blobs" / digest.replace(":", "/")
+
+    def write(value):
+        data = json.dumps(value).encode()
+        digest = f"sha256:{hashlib.sha256(data).hexdigest()}"
+        blob(digest).write_bytes(data)
+        return {"digest": digest, "size": len(data)}
+
+    def make(change=None, added=None, lie=False):
+        layout = json.loads((folder / "index.json").read_bytes())
+        index = json.loads(blob(layout["manifests"][0]["digest"]).read_bytes())
+        image, attestation = index["manifests"]
+        manifest = json.loads(blob(image["digest"]).read_bytes())
+        config = json.loads(blob(manifest["config"]["digest"]).read_bytes())
+        if change:
+            change(entries=index["manifests"], index=index, config=config["config"])
+        manifest["config"] |= write(config)
+        image |= write(manifest)
+        attestation["annotations"]["vnd.docker.reference.digest"] = image["digest"]
+        layout["manifests"][0] |= write(index)
+        (folder / "index.json").write_text(json.dumps(layout))
+        if lie:
+            blob(manifest["config"]["digest"]).write_text(json.dumps(config | {"author": "somebody"}))
+        with tarfile.open(tmp_path / "image.tar", "w") as archive:
+            for path in folder / "oci-layout", folder / "index.json", *folder.glob("blobs/sha256/*"):
+                data = path.read_bytes()
+                archive.addfile(member(str(path.relative_to(folder)), size=len(data)), io.BytesIO(data))
+            if added:
+                archive.addfile(added)
+        return tmp_path / "image.tar"
+
+    return make
+
+
+@pytest.mark.parametrize(
+    ("change", "status", "said"),
+    [
+        (None, 0, "The same files and configuration, compressed or described otherwise"),
+        (lambda config, **_: config.update(User="0"), 1, "config User is 0, not 10001:10001"),
+        (lambda config, **_: config.update(OnBuild=["RUN false"]), 1, "config OnBuild is ['RUN false'], not None"),
+        (lambda config, **_: config.update(user="0"), 2, "has a key twice"),
+        (lambda index, **_: index.update(Manifests=[]), 2, "has a key twice"),
+        (lambda index, **_: index.update(config={}), 2, "does not have: config"),
+        (lambda entries, **_: entries.append(entries[0]), 2, "has 2 manifests"),
+        (
+            lambda entries, **_: entries.insert(0, {**entries[0], "platform": ALIAS}),
+            2,
+            "an entry for {'os': 'linux', ",
+        ),
+    ],
+)
+def test_forged_image_is_told(forge, verify, change, status, said):
+    found, output = verify(forge(change))
+    assert (found, said in output) == (status, True), output
+
+
+def test_blob_that_is_not_what_its_digest_says_is_refused(forge, verify):
+    status, said = verify(forge(lie=True))
+    assert (status, "is not the digest of what it names" in said) == (2, True), said
+
+
+@pytest.mark.parametrize(
+    "added",
+    [
+        member("manifest.json"),
+        member("index.json"),
+        member("./index.json"),
+        member("blobs/sha256/" + "0" * 64, type=tarfile.LNKTYPE, linkname="index.json"),
+        member("blobs/sha256/" + "0" * 64, type=tarfile.FIFOTYPE),
+        member("blobs/sha256/" + "0" * 64, pax_headers={"comment": "or a path"}),
+    ],
+    ids=["manifest", "twice", "path", "link", "pipe", "header"],
+)
+def test_archive_that_another_program_could_read_otherwise_is_refused(forge, verify, added):
+    status, said = verify(forge(added=added))
+    assert (status, "has a member that a release does not have" in said) == (2, True), said
 
 
 def test_other_compression_or_description_is_no_difference(pushed, verify, source, forged):
@@ -128,7 +214,7 @@ def test_other_compression_or_description_is_no_difference(pushed, verify, sourc
 @pytest.mark.parametrize(
     ("file", "old", "new", "said"),
     [
-        ("hello_app/__init__.py", "world!", "World!", "site-packages/hello_app/__init__.py content is "),
+        ("hello_app/__init__.py", "world!", "World!", "layer 3 (COPY /out/app / # buildkit) is sha256:"),
         ("Dockerfile", "\n\n# What", "\nCOPY LICENSE /\n\n# What", "layer 4 (COPY LICENSE / # buildkit) is added"),
         ("Dockerfile", "PATH=/usr/local/bin ", "PATH=/tmp ", "configuration: config Env is ['PATH=/tmp', 'PYTHON"),
     ],
@@ -152,8 +238,10 @@ def test_what_cannot_be_verified_is_named(registry, pushed, verify, source, tmp_
     assert verify(f"{registry}/none") == (2, f"Cannot verify: ERROR: {registry}/none:latest: not found\n")
     assert verify(__file__) == (2, "Cannot verify: it is no archive\n")
     assert verify("")[1].startswith("Cannot verify: name an image")
+    status, said = verify(pushed(target="installed"))
+    assert (status, "the image is of target installed" in said) == (2, True), said
     status, said = verify(pushed("--provenance=false"))
-    assert (status, "the image has no SLSA 1 provenance" in said) == (2, True), said
+    assert (status, "which would name its base images" in said) == (2, True), said
     name = pushed()
     revision = run("git", "rev-parse", "HEAD", cwd=source).strip()
     (source / "README.md").unlink()
