@@ -16,6 +16,7 @@ from test_build import commit, edit
 
 # What Docker takes for amd64.
 ALIAS = {"os": "linux", "architecture": "x86_64"}
+ZEROS = "blobs/sha256/" + "0" * 64
 CONFIG = """
 version: 0.1
 storage: {{filesystem: {{rootdirectory: {folder}}}}}
@@ -191,15 +192,31 @@ def test_blob_that_is_not_what_its_digest_says_is_refused(forge, verify):
         member("manifest.json"),
         member("index.json"),
         member("./index.json"),
-        member("blobs/sha256/" + "0" * 64, type=tarfile.LNKTYPE, linkname="index.json"),
-        member("blobs/sha256/" + "0" * 64, type=tarfile.FIFOTYPE),
-        member("blobs/sha256/" + "0" * 64, pax_headers={"comment": "or a path"}),
+        member(ZEROS, type=tarfile.LNKTYPE, linkname="index.json"),
+        member(ZEROS, type=tarfile.FIFOTYPE),
+        member(ZEROS, type=tarfile.GNUTYPE_LONGNAME),
+        member(ZEROS, pax_headers={"comment": "or a path"}),
     ],
-    ids=["manifest", "twice", "path", "link", "pipe", "header"],
+    ids=["manifest", "twice", "path", "link", "pipe", "long name", "header"],
 )
 def test_archive_that_another_program_could_read_otherwise_is_refused(forge, verify, added):
     status, said = verify(forge(added=added))
     assert (status, "has a member that a release does not have" in said) == (2, True), said
+
+
+def test_archive_that_tarfile_ends_before_docker_does_is_refused(forge, verify):
+    archive = forge()
+    data = archive.read_bytes()
+    with tarfile.open(archive) as opened:
+        last = opened.getmembers()[-1]
+    end = last.offset_data + last.size + -last.size % 512
+    header = member(ZEROS).tobuf(tarfile.USTAR_FORMAT)
+    # Go reads a checksum from its first digit on, tarfile from the first byte.
+    odd = header[:148] + b"\0" + header[148:154] + b"\0" + header[156:]
+    for forged in (data + header, data[:end] + odd + data[end:]):
+        archive.write_bytes(forged)
+        status, said = verify(archive)
+        assert (status, said.startswith("Cannot verify: ")) == (2, True), said
 
 
 def test_other_compression_or_description_is_no_difference(pushed, verify, source, forged):
@@ -235,8 +252,8 @@ def test_other_base_image_is_named(build, pushed, verify, tmp_path):
 
 
 def test_what_cannot_be_verified_is_named(registry, pushed, verify, source, tmp_path):
-    assert verify(f"{registry}/none") == (2, f"Cannot verify: ERROR: {registry}/none:latest: not found\n")
-    assert verify(__file__) == (2, "Cannot verify: it is no archive\n")
+    assert verify(f"{registry}/none") == (2, f"Cannot verify: {registry}/none:latest: not found\n")
+    assert verify(__file__) == (2, "Cannot verify: it is no OCI archive, or not as a release has it\n")
     assert verify("")[1].startswith("Cannot verify: name an image")
     status, said = verify(pushed(target="installed"))
     assert (status, "the image is of target installed" in said) == (2, True), said
