@@ -39,7 +39,7 @@ take_back() {
     echo "Taken back. Mend the image and roll out again: the next docker compose up would start it." >&2
 }
 
-proxy nginx -t -q -c /etc/nginx/nginx.conf
+proxy nginx -t -q -c /etc/nginx/nginx.conf  # an error in it would stop the rollout half way
 # The lock: a second rollout would take the new replicas of the first for old ones.
 if ! proxy mkdir /tmp/rollout; then
     echo "Another rollout runs, or was killed: docker compose restart proxy && docker compose up --detach --wait" >&2

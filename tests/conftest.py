@@ -161,22 +161,16 @@ def serve(docker):
 @pytest.fixture(scope="session")
 def container(docker, image, given, port):
     """One container of the image, run with no more options than it needs, for the tests that only look."""
-    server = Container(image, options=given, port=port)
-    try:
+    with Container(image, options=given, port=port) as server:
         yield server.wait_for_answer()
-    finally:
-        server.remove()
 
 
 @pytest.fixture(scope="session")
 def compose(docker, tmp_path_factory):
     """compose.yaml, up, with features.py as its app."""
-    server = Compose(tmp_path_factory.mktemp("compose"))
-    try:
+    with Compose(tmp_path_factory.mktemp("compose")) as server:
         server.compose("up", "--detach", "--build", "--wait")
         yield server.wait_for_answer()
-    finally:
-        server.remove()
 
 
 @pytest.fixture(scope="session")

@@ -34,6 +34,12 @@ class Server:
     def __init__(self, port):
         self.port = port
 
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.remove()
+
     def connect(self):
         return http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
 
@@ -108,9 +114,10 @@ def start_gunicorn(folder, *options, **variables):
     port = free_port()
     # The system that runs the tests may have no /dev/shm.
     extra = "" if Path("/dev/shm").is_dir() else "--worker-tmp-dir=/tmp"
-    defaults = {"PYTHONPATH": f"{ROOT}:{ROOT}/tests", "TMPDIR": str(folder), "GUNICORN_CMD_ARGS": extra}
+    defaults = {"PORT": str(port), "PYTHONPATH": f"{ROOT}:{ROOT}/tests", "TMPDIR": str(folder)}
+    defaults["GUNICORN_CMD_ARGS"] = extra
     command = [sys.executable, "-m", "gunicorn", "--config", SETTINGS, *options]
-    return Process(command, folder, folder / f"log-{port}", port, **{"PORT": str(port)} | defaults | variables)
+    return Process(command, folder, folder / f"log-{port}", port, **defaults | variables)
 
 
 class Container(Server):

@@ -74,9 +74,8 @@ def of(target, command):
 def gallery(request, images, hardened):
     """A container of one of the images, hardened."""
     options = ["--env=SECRET_KEY=x", f"--volume=gallery-{request.param}:/data"]
-    server = Container(images[request.param], options=[*hardened, *options])
-    yield server.wait_for_answer()
-    server.remove()
+    with Container(images[request.param], options=[*hardened, *options]) as server:
+        yield server.wait_for_answer()
 
 
 def test_lock_is_what_the_step_writes(images, shell):

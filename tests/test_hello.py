@@ -10,10 +10,8 @@ def hello(request, tmp_path_factory):
         server = start_gunicorn(tmp_path_factory.mktemp("hello"))
     else:
         server = Container(request.getfixturevalue(request.param))
-    try:
+    with server:
         yield server.wait_for_answer()
-    finally:
-        server.remove()
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD"])

@@ -94,6 +94,12 @@ def rollout(server, **variables):
     return subprocess.Popen(["deploy/rollout.sh"], cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True)
 
 
+def result(process):
+    """Wait for a rollout; return its status and its errors."""
+    _, said = process.communicate()
+    return process.returncode, said
+
+
 def test_rollout_loses_no_request(compose):
     before = compose.replicas()
     with loaded(compose, "GET", "POST") as counts:
@@ -107,8 +113,8 @@ def test_rollout_loses_no_request(compose):
 def test_image_that_does_not_start_is_taken_back(compose):
     before = compose.replicas()
     with loaded(compose, "GET", "POST") as counts:
-        _, said = (done := rollout(compose, WEB_CONCURRENCY="0")).communicate()
-    assert (done.returncode, "Taken back" in said, compose.replicas()) == (1, True, before), said
+        status, said = result(rollout(compose, WEB_CONCURRENCY="0"))
+    assert (status, "Taken back" in said, compose.replicas()) == (1, True, before), said
     assert "WEB_CONCURRENCY=0: expected a whole number from 1" in said  # the reason
     assert [*counts["GET"]] == [200] and [*counts["POST"]] == [405], f"{counts}\n{compose.log()}"
 
@@ -122,26 +128,26 @@ def test_rollout_that_is_interrupted_again_and_again_is_taken_back(compose):
     running = rollout(compose)
     compose.wait(lambda: len(compose.replicas()) > len(before), "a new replica")
     compose.wait(lambda: running.terminate() or running.poll(), "the rollout to end", 60)
-    _, said = running.communicate()
-    assert (running.returncode, "Taken back" in said, compose.replicas()) == (1, True, before), said
+    status, said = result(running)
+    assert (status, "Taken back" in said, compose.replicas()) == (1, True, before), said
     assert not locked(compose)
 
 
 def test_second_rollout_is_refused_while_one_runs(compose):
     first = rollout(compose)
     compose.wait(lambda: locked(compose), "the first rollout's lock")
-    _, said = (second := rollout(compose)).communicate()
-    assert (second.returncode, "Another rollout runs" in said) == (1, True), said
-    _, said = first.communicate()
-    assert first.returncode == 0, said
+    status, said = result(rollout(compose))
+    assert (status, "Another rollout runs" in said) == (1, True), said
+    status, said = result(first)
+    assert status == 0, said
     assert not locked(compose)
 
 
 def test_rollout_without_a_replica_is_refused(compose):
     compose.compose("stop", "app")
     try:
-        _, said = (done := rollout(compose)).communicate()
-        assert (done.returncode, "No replica runs" in said) == (1, True), said
+        status, said = result(rollout(compose))
+        assert (status, "No replica runs" in said) == (1, True), said
     finally:
         compose.compose("up", "--detach", "--no-deps", "--wait", "app")
 

@@ -21,23 +21,17 @@ ELSEWHERE |= {"docker compose up --detach --build --wait", "deploy/rollout.sh"}
 def test_command_serves(request, command, tmp_path):
     if "docker" in command:
         request.getfixturevalue("runtime")
-    server = Process(["bash", "-c", command], ROOT, tmp_path / "log", 8080)
-    try:
+    with Process(["bash", "-c", command], ROOT, tmp_path / "log", 8080) as server:
         server.wait(lambda: server.answers() or server.ended(), "an answer on port 8080", 60)
         assert server.request()[2] == b"Hello world!", server.log()
-    finally:
-        server.remove()
 
 
 def test_flask_run_finds_the_app_after_nothing_but_pip_install(source, tmp_path):
     run(sys.executable, "-m", "venv", tmp_path / "venv")
     run(tmp_path / "venv/bin/pip", "install", "--quiet", ".", cwd=source)
-    server = Process([tmp_path / "venv/bin/flask", "run"], source, tmp_path / "log", 5000)
-    try:
+    with Process([tmp_path / "venv/bin/flask", "run"], source, tmp_path / "log", 5000) as server:
         server.wait(lambda: server.answers() or server.ended(), "an answer on port 5000")
         assert server.request()[2] == b"Hello world!", server.log()
-    finally:
-        server.remove()
 
 
 def test_other_commands_are_run_elsewhere():

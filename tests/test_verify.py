@@ -31,12 +31,9 @@ def registry(docker, tmp_path_factory):
         (pytest.fail if os.environ.get("REQUIRE_DOCKER") else pytest.skip)("docker-registry is not installed")
     folder, port = tmp_path_factory.mktemp("registry"), free_port()
     (folder / "config.yml").write_text(CONFIG.format(folder=folder, port=port))
-    server = Process(["docker-registry", "serve", "config.yml"], folder, folder / "log", port)
-    try:
+    with Process(["docker-registry", "serve", "config.yml"], folder, folder / "log", port) as server:
         server.wait_for_answer()
         yield f"localhost:{port}"
-    finally:
-        server.remove()
 
 
 @pytest.fixture
