@@ -1,4 +1,5 @@
 PYTHON ?= python3
+PORT ?= 8080
 LOCK = .venv/bin/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-config \
 	--custom-compile-command "make lock"
 
@@ -6,20 +7,20 @@ help: ## print what there is
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 12
 
 run: .venv/runtime ## serve the app on http://localhost:8080
-	@.venv/bin/flask run --port 8080
+	@.venv/bin/flask run --port $(PORT)
 
 test: .venv/dev ## run the tests; those of the image need a Docker Engine
 	.venv/bin/pytest --numprocesses=2 --dist=loadfile
 
-test-image: .venv/dev ## test any image: make test-image IMAGE=name APP="/ /login" OPTIONS="--env=KEY=x"
+test-image: .venv/dev ## test any image: make test-image IMAGE=name PATHS="/ /login" OPTIONS="--env=KEY=x"
 	@REQUIRE_DOCKER=1 PYTHONPATH=tests .venv/bin/pytest -p no:terminal -p claims --override-ini=addopts= --capture=no \
-		--assert=plain --image="$(IMAGE)" --paths="$(or $(APP),/)" --options="$(OPTIONS)" tests/test_image.py tests/test_contents.py
+		--assert=plain --image="$(IMAGE)" --paths="$(or $(PATHS),/)" --options="$(OPTIONS)" tests/test_image.py tests/test_contents.py
 
 lint: .venv/dev .venv/tools ## check the code, the scripts, the Dockerfiles, the workflows and the wheel
 	.venv/bin/ruff check
 	.venv/bin/ruff format --check
 	.venv/bin/hadolint Dockerfile benchmarks/*.Dockerfile .github/*.Dockerfile
-	.venv/bin/shellcheck docker/*.sh deploy/image deploy/rollout.sh .ci/run .github/publish .github/compare
+	.venv/bin/shellcheck $$(git grep --files-with-matches '^#!.*sh$$' -- ':!*.py')
 	.venv/bin/kubernetes-validate --strict --quiet deploy/kubernetes.yaml
 	.venv/bin/zizmor --no-progress --quiet --offline --pedantic .github
 	@rm -rf dist/lint

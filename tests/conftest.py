@@ -1,4 +1,4 @@
-"""Fixtures: the images, and functions that start them or gunicorn and end what they started."""
+"""Fixtures: the images, and functions that start servers and end what they started."""
 
 import functools
 import io
@@ -11,7 +11,8 @@ import subprocess
 import tarfile
 
 import pytest
-from servers import ROOT, Compose, Container, members, run, start_gunicorn
+from project import ROOT, RUN, members, run
+from servers import Compose, Container
 
 
 def pytest_addoption(parser):
@@ -33,12 +34,6 @@ def source(tmp_path):
     """A copy of the project, to change."""
     ignore = shutil.ignore_patterns(".venv", ".git", "__pycache__", ".*_cache", "dist")
     return shutil.copytree(ROOT, tmp_path / "source", ignore=ignore)
-
-
-@pytest.fixture
-def gunicorn(tmp_path):
-    """A function that starts gunicorn with options and variables, and returns it when it answers."""
-    yield from started(functools.partial(start_gunicorn, tmp_path))
 
 
 @pytest.fixture(scope="session")
@@ -63,7 +58,7 @@ def bare(docker):
 
 def built(target):
     """Build a target, and yield its tag, which no other run has, until the tests have ended."""
-    name = f"hello-test:{target}-{os.getpid()}"
+    name = f"{RUN}:{target}"
     run("docker", "build", "--target", target, "--tag", name, ROOT)
     yield name
     run("docker", "image", "rm", name)
@@ -88,10 +83,9 @@ def given(request):
 
 
 @pytest.fixture(scope="session")
-def port(config, given):
-    """The port that the image exposes, or that is exposed by --expose=80 among the options."""
-    named = [each.removeprefix("--expose=") for each in given if each.startswith("--expose=")]
-    return int([*named, *(config.get("ExposedPorts") or []), "8080"][0].partition("/")[0])
+def port(config):
+    """The port that the image exposes, or 8080."""
+    return int(next(iter(config.get("ExposedPorts") or ["8080"])).partition("/")[0])
 
 
 @pytest.fixture(scope="session")
@@ -100,7 +94,7 @@ def layers(docker):
 
     def read(image):
         # Not docker save: its layers are zstd when the cache has those of a release, and Python 3.11 cannot read them.
-        name = f"hello-test:layers-{os.getpid()}"
+        name = f"{RUN}:layers"
         docker("tag", image, name)
         command = ["docker", "build", "--provenance=false", f"--build-context=image=docker-image://{name}", "-"]
         output = "--output=type=docker,dest=-,compression=uncompressed,force-compression=true"
@@ -137,7 +131,7 @@ def build(docker, tmp_path):
     names = []
 
     def make(context, *options):
-        names.append(f"hello-test:{tmp_path.name}-{len(names)}")
+        names.append(f"{RUN}:{tmp_path.name}-{len(names)}")
         docker("build", "--tag", names[-1], *options, context)
         return names[-1]
 
@@ -155,7 +149,15 @@ def config(docker, image):
 @pytest.fixture
 def serve(docker):
     """A function that runs an image with a command and options, and returns the container when it answers."""
-    yield from started(Container)
+    servers = []
+
+    def start(*arguments, wait=True, **keywords):
+        servers.append(Container(*arguments, **keywords))
+        return servers[-1].wait_for_answer() if wait else servers[-1]
+
+    yield start
+    for server in servers:
+        server.remove()
 
 
 @pytest.fixture(scope="session")
@@ -177,16 +179,3 @@ def compose(docker, tmp_path_factory):
 def hardened():
     """The options of the README's hardened `docker run`."""
     return re.search(r"docker run .*?(--read-only.*) hello\n", (ROOT / "README.md").read_text())[1].split()
-
-
-def started(kind):
-    """Yield a function that starts a server and waits for its answer; afterwards end all that it started."""
-    servers = []
-
-    def start(*arguments, wait=True, **keywords):
-        servers.append(kind(*arguments, **keywords))
-        return servers[-1].wait_for_answer() if wait else servers[-1]
-
-    yield start
-    for server in servers:
-        server.remove()

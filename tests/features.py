@@ -1,16 +1,14 @@
 """A Flask app that answers in every way that real apps do; hello answers twelve bytes."""
 
 import hashlib
-import sqlite3
+import sys
 import tempfile
-import threading
 import time
 from pathlib import Path
 
 from flask import Flask, Response, request
 
 PIECE = bytes(range(256)) * 32
-local = threading.local()
 static = tempfile.TemporaryDirectory()
 Path(static.name, "big").write_bytes(PIECE * 128)
 app = Flask(__name__, static_folder=static.name, static_url_path="/static")
@@ -32,30 +30,18 @@ def stream():
     return Response(PIECE for _ in range(200))
 
 
-@app.get("/rows")
-def rows():
-    """Rows of a connection that only the thread that opened it may use."""
-    database = sqlite3.connect(":memory:")
-    numbers = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1000) SELECT i FROM n"
-    return Response(f"{row[0]}\n" for row in database.execute(numbers))
-
-
-@app.get("/local")
-def thread_local():
-    """The user's name, read from a thread-local while the answer is sent."""
-    local.user = request.args["user"]
-
-    def pieces():
-        for _ in range(5):
-            time.sleep(0.002)
-            yield local.user
-
-    return Response(pieces())
-
-
 @app.post("/upload")
 def upload():
     return hashlib.sha256(request.files["file"].read()).hexdigest()
+
+
+@app.get("/print")
+def print_():
+    """A hundred lines of three pieces on each stream, as any code prints them."""
+    for number in range(100):
+        print("printed", number, "whole")
+        print("printed", number, "whole", file=sys.stderr)
+    return ""
 
 
 @app.get("/events")
@@ -78,20 +64,11 @@ def confirm():
     return "", 204
 
 
-@app.get("/error")
-def error():
-    def pieces():
-        yield PIECE
-        raise RuntimeError("in mid-stream")
-
-    return Response(pieces())
-
-
 @app.get("/slow")
 def slow():
     """Answers when it is confirmed."""
-    confirmed("begun").touch()
-    wait_for(confirmed("end"))
+    print("slow has begun")
+    wait_for(confirmed("slow"))
     return "done"
 
 
@@ -101,6 +78,6 @@ def confirmed(name):
 
 
 def wait_for(path):
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while not path.exists() and time.monotonic() < deadline:
         time.sleep(0.005)

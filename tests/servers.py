@@ -1,35 +1,23 @@
-"""Servers to test: gunicorn in a process of this machine, or an image in a container."""
+"""Servers to test: a command on this machine, an image in a container, or compose.yaml."""
 
 import contextlib
 import http.client
-import io
 import json
 import os
 import random
 import signal
 import socket
 import subprocess
-import sys
-import tarfile
 import time
-from pathlib import Path
 
 import pytest
-
-ROOT = Path(__file__).parent.parent
-SETTINGS = ROOT / "docker/gunicorn.conf.py"
-
-
-def run(*command, **options):
-    """Return what `command` prints; fail the test with its output when its status is not 0."""
-    done = subprocess.run(command, capture_output=True, text=True, **options)
-    if done.returncode:
-        pytest.fail(f"{' '.join(map(str, command))}\n{done.stdout}{done.stderr}", pytrace=False)
-    return done.stdout
+from project import ROOT, RUN, run
 
 
 class Server:
     """What listens on `port` of this machine."""
+
+    slowest = 0  # seconds that the slowest start took: where the machine is busy, everything is waited for longer
 
     def __init__(self, port):
         self.port = port
@@ -41,7 +29,7 @@ class Server:
         self.remove()
 
     def connect(self):
-        return http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        return http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
 
     def ended(self):
         return False
@@ -62,19 +50,22 @@ class Server:
         except (OSError, http.client.HTTPException):
             return False
 
-    def wait(self, condition, what, seconds=30):
-        """Return the first true value of `condition()`; after so many seconds fail, with the log."""
+    def wait(self, condition, what, seconds=20):
+        """Return the first true value of `condition()`; fail with the log after so many seconds, or slowest starts."""
+        seconds *= max(1, Server.slowest)
         deadline = time.monotonic() + seconds
         while not (value := condition()):
             if time.monotonic() > deadline:
-                pytest.fail(f"waited {seconds} s for {what}; the log:\n{self.log()}", pytrace=False)
+                pytest.fail(f"waited {seconds:.0f} s for {what}; the log:\n{self.log()}", pytrace=False)
             time.sleep(0.02)
         return value
 
     def wait_for_answer(self):
+        began = time.monotonic()
         self.wait(lambda: self.answers() or self.ended(), "an answer")
         if self.ended():
             pytest.fail(f"ended instead of answering; the log:\n{self.log()}", pytrace=False)
+        Server.slowest = max(Server.slowest, time.monotonic() - began)
         return self
 
 
@@ -83,13 +74,10 @@ class Process(Server):
 
     def __init__(self, command, folder, file, port, **variables):
         super().__init__(port)
-        if self.answers():
-            pytest.fail(f"port {port} is taken: stop what listens there, and run the tests again", pytrace=False)
         self.file = file
-        environment = os.environ | variables
         with file.open("w") as log:
             self.process = subprocess.Popen(
-                command, cwd=folder, env=environment, stdout=log, stderr=log, start_new_session=True
+                command, cwd=folder, env=os.environ | variables, stdout=log, stderr=log, start_new_session=True
             )
 
     def log(self):
@@ -103,21 +91,10 @@ class Process(Server):
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGTERM)
         try:
-            self.process.wait(20)
+            self.process.wait(60)
         except subprocess.TimeoutExpired:
             os.killpg(self.process.pid, signal.SIGKILL)
-            pytest.fail(f"did not end in 20 s; the log:\n{self.log()}", pytrace=False)
-
-
-def start_gunicorn(folder, *options, **variables):
-    """Start gunicorn with the image's settings and other options."""
-    port = free_port()
-    # The system that runs the tests may have no /dev/shm.
-    extra = "" if Path("/dev/shm").is_dir() else "--worker-tmp-dir=/tmp"
-    defaults = {"PORT": str(port), "PYTHONPATH": f"{ROOT}:{ROOT}/tests", "TMPDIR": str(folder)}
-    defaults["GUNICORN_CMD_ARGS"] = extra
-    command = [sys.executable, "-m", "gunicorn", "--config", SETTINGS, *options]
-    return Process(command, folder, folder / f"log-{port}", port, **defaults | variables)
+            pytest.fail(f"did not end in 60 s; the log:\n{self.log()}", pytrace=False)
 
 
 class Container(Server):
@@ -169,15 +146,15 @@ class Compose(Server):
         app["volumes"] = [f"{ROOT}/tests/features.py:/features.py:ro"]
         app["environment"] = {"WEB_CONCURRENCY": "${WEB_CONCURRENCY:-2}"}
         # What an app may add: a file of variables, of which one is for compose.yaml, and what runs once before it.
-        app["env_file"] = str(folder / "variables")
         (folder / "variables").write_text("PORT=9999\n")
+        app["env_file"] = str(folder / "variables")
         app["depends_on"] = {"once": {"condition": "service_completed_successfully"}}
         once = {"build": str(ROOT), "command": ["python", "-c", "import os; os.mkdir('/tmp/once')"]}
         override = folder / "features.json"
         override.write_text(json.dumps({"services": {"app": app, "once": once}}))
         self.variables = {
             "COMPOSE_FILE": f"{ROOT}/compose.yaml:{override}",
-            "COMPOSE_PROJECT_NAME": f"hello-test-{os.getpid()}",
+            "COMPOSE_PROJECT_NAME": RUN,
             "PORT": str(self.port),
         }
 
@@ -205,14 +182,3 @@ def free_port():
         with contextlib.suppress(OSError), socket.create_server(("0.0.0.0", port)):
             return port
     raise OSError("no free port found")
-
-
-def members(layer):
-    """Return what is in a layer, which is the bytes of a tar archive."""
-    with tarfile.open(fileobj=io.BytesIO(layer)) as archive:
-        return archive.getmembers()
-
-
-def some(found):
-    """Return the first of what was found, as one line."""
-    return ", ".join(map(str, found[:5])) + (f" and {len(found) - 5} more" if len(found) > 5 else "")

@@ -9,7 +9,8 @@ import subprocess
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from servers import ROOT, Container, run
+from project import ROOT, run
+from servers import Container
 
 README = (ROOT / "README.md").read_text()
 ADOPTING = (ROOT / "ADOPTING.md").read_text()

@@ -6,7 +6,7 @@ import bench
 import picture
 import pytest
 import tables
-from servers import ROOT
+from project import ROOT
 
 
 @pytest.fixture

@@ -6,21 +6,10 @@ import subprocess
 import time
 
 import pytest
-from servers import ROOT, free_port, members, run
+from project import ROOT, RUN, commit, edit, members
+from servers import free_port
 
 BOTH = pytest.mark.parametrize("target", ["runtime", "bare"])
-
-
-def edit(path, old, new):
-    text = path.read_text()
-    assert old in text
-    path.write_text(text.replace(old, new))
-
-
-def commit(folder):
-    """Make the folder a git repository, with all of it committed."""
-    for arguments in (["init", "--quiet"], ["add", "--force", "."], ["commit", "--quiet", "--message=all"]):
-        run("git", "-c", "user.name=t", "-c", "user.email=t@localhost", *arguments, cwd=folder)
 
 
 def build_fails(*options):
@@ -67,7 +56,7 @@ def context(request, secrets):
 @BOTH
 def test_no_layer_has_a_secret(docker, layers, context, target, tmp_path):
     arguments, stdin = context
-    name = f"hello-test:{tmp_path.name}"
+    name = f"{RUN}:{tmp_path.name}"
     command = ["docker", "build", "--quiet", f"--target={target}", f"--tag={name}", *arguments]
     subprocess.run(command, input=stdin, check=True, capture_output=True)
     found = layers(name)
@@ -114,7 +103,7 @@ def test_build_runs_none_of_the_apps_code(source, build, serve, layers, target):
 def test_missing_module_ends_the_start_with_its_name(source, build, serve, target):
     edit(source / "hello_app/__init__.py", "    return app", "    import no_such_module")
     server = serve(build(source, f"--target={target}"), wait=False)
-    server.wait(server.ended, "the start to end", 10)
+    server.wait(server.ended, "the start to end")
     assert server.inspect("{{.State.ExitCode}}") != "0"
     assert "No module named 'no_such_module'" in server.log()
 

@@ -3,7 +3,7 @@
 import re
 import subprocess
 
-from test_build import edit
+from project import edit
 
 
 def test_all_that_a_start_and_a_request_load_is_bytecode_checked_by_hash(image, serve):

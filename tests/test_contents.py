@@ -6,7 +6,7 @@ import tarfile
 from fnmatch import fnmatch
 
 import pytest
-from servers import members, some
+from project import members, some
 
 
 @pytest.fixture(scope="module")

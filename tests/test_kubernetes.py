@@ -5,7 +5,8 @@ import shutil
 import subprocess
 
 import pytest
-from servers import ROOT, Server, free_port, run
+from project import ROOT, run
+from servers import Server, free_port
 
 NAME = "hello-pod-0-hello"
 

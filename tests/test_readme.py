@@ -1,10 +1,12 @@
 """Every command of the README runs as it stands there, and every link leads somewhere."""
 
 import re
+import subprocess
 import sys
 
 import pytest
-from servers import ROOT, Process, run
+from project import ROOT, RUN, run
+from servers import Process, free_port
 
 README = (ROOT / "README.md").read_text()
 # test_adopt.py takes the steps of this section.
@@ -19,19 +21,24 @@ ELSEWHERE |= {"docker compose up --detach --build --wait", "deploy/rollout.sh"}
 
 @pytest.mark.parametrize("command", SERVE)
 def test_command_serves(request, command, tmp_path):
+    """Run on another port and under another name than a user may have taken, and else as it stands."""
+    port, name = free_port(), f"{RUN}:readme"
     if "docker" in command:
-        request.getfixturevalue("runtime")
-    with Process(["bash", "-c", command], ROOT, tmp_path / "log", 8080) as server:
-        server.wait(lambda: server.answers() or server.ended(), "an answer on port 8080", 60)
+        run("docker", "tag", request.getfixturevalue("runtime"), name)
+        command = re.sub(r"hello(:bare)?(?= |$)", name, command.replace("-p 8080:", f"-p {port}:"))
+    with Process(["bash", "-c", command], ROOT, tmp_path / "log", port, PORT=str(port)) as server:
+        server.wait_for_answer()
         assert server.request()[2] == b"Hello world!", server.log()
+    subprocess.run(["docker", "image", "rm", "--force", name], capture_output=True)
 
 
 def test_flask_run_finds_the_app_after_nothing_but_pip_install(source, tmp_path):
     run(sys.executable, "-m", "venv", tmp_path / "venv")
     run(tmp_path / "venv/bin/pip", "install", "--quiet", ".", cwd=source)
-    with Process([tmp_path / "venv/bin/flask", "run"], source, tmp_path / "log", 5000) as server:
-        server.wait(lambda: server.answers() or server.ended(), "an answer on port 5000")
-        assert server.request()[2] == b"Hello world!", server.log()
+    port = free_port()
+    command = [tmp_path / "venv/bin/flask", "run"]
+    with Process(command, source, tmp_path / "log", port, FLASK_RUN_PORT=str(port)) as server:
+        assert server.wait_for_answer().request()[2] == b"Hello world!", server.log()
 
 
 def test_other_commands_are_run_elsewhere():

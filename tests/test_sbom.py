@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from servers import ROOT, run
+from project import ROOT, run
 
 
 @pytest.fixture(scope="module")

@@ -1,48 +1,34 @@
-"""gunicorn with the image's settings serves every kind of answer right: in a process, in both images, behind nginx."""
+"""Every kind of answer comes whole through the image's settings: from both images, hardened, and from compose.yaml."""
 
 import contextlib
 import hashlib
-import http.client
-import json
 import os
-import re
-import signal
-import socket
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from features import PIECE
-from servers import ROOT
+from project import ROOT
+from servers import Container
 
-TIMES = 50
+COMMAND = ["gunicorn", "--config=/etc/gunicorn.conf.py", "features:app"]
 BIG = PIECE * 128
 
 
-@pytest.fixture(params=["process", "runtime", "bare"])
-def start(request, hardened):
-    return starter(request, request.param, hardened)
+def serve_features(image, *options):
+    return Container(image, *COMMAND, options=[f"--volume={ROOT}/tests/features.py:/features.py:ro", *options])
 
 
-@pytest.fixture(params=["process", "runtime", "bare", "compose"])
+@pytest.fixture(scope="module", params=["runtime", "bare", "compose"])
 def features(request, hardened):
     if request.param == "compose":
-        return request.getfixturevalue("compose")
-    return starter(request, request.param, hardened)("features:app")
+        yield request.getfixturevalue("compose")
+    else:
+        with serve_features(request.getfixturevalue(request.param), *hardened) as server:
+            yield server.wait_for_answer()
 
 
-def starter(request, where, hardened):
-    """Return a function that serves an app of tests/ with options of gunicorn: a process, or a hardened image."""
-    if where == "process":
-        gunicorn = request.getfixturevalue("gunicorn")
-        return lambda app, *options: gunicorn(*options, app)
-    serve, image = request.getfixturevalue("serve"), request.getfixturevalue(where)
-    mounted = [*hardened, f"--volume={ROOT}/tests/features.py:/features.py:ro"]
-    command = json.loads(request.getfixturevalue("docker")("image", "inspect", "-f", "{{json .Config.Cmd}}", image))
-    return lambda app, *options: serve(image, *command, *options, app, options=mounted)
-
-
-def repeat(check, times=TIMES):
+def repeat(check, times=16):
     """Call `check` with each number, from eight threads; raise what the first failing one raised."""
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(check, range(times)))
@@ -56,31 +42,12 @@ def test_static_file_of_1_MB_is_whole(features):
     repeat(check)
 
 
-def test_range_of_a_static_file(features):
-    def check(number):
-        first = number * 1000
-        status, headers, body = features.request("/static/big", headers={"Range": f"bytes={first}-{first + 999}"})
-        assert (status, body) == (206, BIG[first : first + 1000])
-        assert headers["Content-Range"] == f"bytes {first}-{first + 999}/{len(BIG)}"
-
-    repeat(check)
-
-
 def test_stream_of_200_pieces_is_whole(features):
     repeat(lambda _: assert_body(features.request("/stream"), PIECE * 200))
 
 
-def test_rows_of_sqlite_are_streamed(features):
-    expected = "".join(f"{number}\n" for number in range(1, 1001)).encode()
-    repeat(lambda _: assert_body(features.request("/rows"), expected))
-
-
-def test_thread_local_is_the_users_own_while_the_answer_is_sent(features):
-    repeat(lambda number: assert_body(features.request(f"/local?user=user-{number},"), b"user-%d," % number * 5))
-
-
-def test_upload_of_2_MB(features):
-    def check(number):
+def test_upload_of_2_MB_is_whole(features):
+    def check(_):
         file = os.urandom(2_000_000)
         head = b'--x\r\nContent-Disposition: form-data; name="file"; filename="f"\r\n\r\n'
         headers = {"Content-Type": "multipart/form-data; boundary=x"}
@@ -104,56 +71,22 @@ def test_server_sent_event_arrives_before_the_next_one_is_made(features):
     repeat(check)
 
 
-def test_error_in_mid_stream_is_not_taken_for_the_end(features):
-    def check(_):
-        with pytest.raises(http.client.IncompleteRead) as error:
-            features.request("/error")
-        assert error.value.partial == PIECE
-
-    repeat(check)
-    assert_body(features.request("/"), b"http")
-
-
-def test_recycled_workers_lose_no_new_connection(start):
-    server = start("features:app", "--max-requests=500")
-    repeat(lambda _: assert_body(server.request("/"), b"http"), times=5000)
-    assert server.log().count("Booting worker") > 5, server.log()[:3000]
-
-
-def test_killed_worker_is_replaced(gunicorn):
-    server = gunicorn("features:app")
-
-    def booted():
-        return re.findall(r"Booting worker with pid: (\d+)", server.log())
-
-    os.kill(int(booted()[0]), signal.SIGKILL)
-    server.wait(lambda: len(booted()) == 3, "a third worker")
-    repeat(lambda _: assert_body(server.request("/"), b"http"))
-
-
-def test_sigterm_lets_a_slow_request_finish(gunicorn, tmp_path):
-    server = gunicorn("features:app")
-    with ThreadPoolExecutor(1) as pool:
-        answer = pool.submit(server.request, "/slow")
-        server.wait((tmp_path / "confirmed-begun").exists, "the request to reach the app")
-        server.process.send_signal(signal.SIGTERM)
+def test_request_that_runs_at_sigterm_is_finished(docker, image, hardened):
+    with serve_features(image, *hardened) as server, ThreadPoolExecutor(1) as pool:
+        answer = pool.submit(server.wait_for_answer().request, "/slow")
+        server.wait(lambda: "slow has begun" in server.log(), "the request to reach the app")
+        docker("kill", "--signal=TERM", server.id)
         server.wait(lambda: "Handling signal: term" in server.log(), "the signal to reach gunicorn")
-        (tmp_path / "confirmed-end").touch()
+        server.python("open('/tmp/confirmed-slow', 'w')")
         assert_body(answer.result(), b"done")
-    assert server.process.wait(20) == 0
+        server.wait(server.ended, "the end")
+        assert server.inspect("{{.State.ExitCode}}") == "0", server.log()
 
 
-def test_port_that_is_taken_ends_the_start(gunicorn):
-    with socket.create_server(("0.0.0.0", 0)) as listener:
-        server = gunicorn("features:app", wait=False, PORT=str(listener.getsockname()[1]))
-        assert server.process.wait(10) != 0
-    assert "in use" in server.log()
-
-
-@pytest.mark.parametrize(("trusted", "scheme"), [("127.0.0.1", b"https"), ("10.0.0.0/8", b"http")])
-def test_scheme_is_taken_from_a_trusted_proxy_alone(gunicorn, trusted, scheme):
-    server = gunicorn("features:app", FORWARDED_ALLOW_IPS=trusted)
-    assert_body(server.request("/", headers={"X-Forwarded-Proto": "https"}), scheme)
+@pytest.mark.parametrize(("trusted", "scheme"), [("0.0.0.0/0", b"https"), ("10.9.8.7", b"http")])
+def test_scheme_is_taken_from_a_trusted_proxy_alone(image, trusted, scheme):
+    with serve_features(image, f"--env=FORWARDED_ALLOW_IPS={trusted}") as server:
+        assert_body(server.wait_for_answer().request("/", headers={"X-Forwarded-Proto": "https"}), scheme)
 
 
 def assert_body(answer, expected):
