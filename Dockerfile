@@ -38,26 +38,11 @@ RUN --mount=type=bind,from=dependencies,source=/wheels,target=/wheels \
 COPY --chmod=755 docker/probe.py /usr/local/bin/probe
 COPY --chmod=644 docker/gunicorn.conf.py /etc/
 
-# 4. runtime: the image that ships. A code change makes only its last layer again, so the code comes last.
-FROM installed AS runtime
-LABEL org.opencontainers.image.title="hello" org.opencontainers.image.licenses="MIT" \
-    org.opencontainers.image.description="A Flask app, installed in slim from the wheels of a separate build image"
-ENV PYTHONUNBUFFERED=1
-USER 10001:10001
-EXPOSE 8080
-HEALTHCHECK --interval=30s --timeout=3s --start-period=10s --start-interval=2s CMD ["probe"]
-CMD ["gunicorn", "--config=/etc/gunicorn.conf.py"]
-COPY --from=application /out/static /
-COPY --from=application /out/app /
-
-# 5. bare: the same app on nothing but Python and the libraries that it links: docker build --target bare
+# 4. bare: the app on nothing but Python and the libraries that it links: docker build --target bare
 FROM installed AS collection
 RUN --mount=type=bind,source=docker,target=/docker sh /docker/collect.sh
 FROM scratch AS bare
 COPY --from=collection /bare /
-# What runtime declares, once more: an image from scratch inherits nothing.
-LABEL org.opencontainers.image.title="hello" org.opencontainers.image.licenses="MIT" \
-    org.opencontainers.image.description="A Flask app on Python and the libraries that it links, and nothing else"
 ENV PATH=/usr/local/bin PYTHONUNBUFFERED=1
 USER 10001:10001
 EXPOSE 8080
@@ -66,5 +51,13 @@ CMD ["gunicorn", "--config=/etc/gunicorn.conf.py"]
 COPY --from=application /out/static /
 COPY --from=application /out/app /
 
-# What is built when no target is named.
-FROM runtime
+# 5. runtime: the image that ships, built when no target is named. A code change makes only its last layer again, so the
+# code comes last. bare declares the same, because an image from scratch inherits nothing.
+FROM installed AS runtime
+ENV PYTHONUNBUFFERED=1
+USER 10001:10001
+EXPOSE 8080
+HEALTHCHECK --interval=30s --timeout=3s --start-period=10s --start-interval=2s CMD ["probe"]
+CMD ["gunicorn", "--config=/etc/gunicorn.conf.py"]
+COPY --from=application /out/static /
+COPY --from=application /out/app /
