@@ -11,13 +11,15 @@ COPY requirements/build.txt /
 RUN pip install --no-cache-dir --require-hashes --requirement build.txt
 COPY . /src
 # - Hidden files are deleted because a tar or a git URL as context bypasses .dockerignore: a .env must not reach the wheel.
-# - Every file gets one date, so that the same source gives the same bytes. BuildKit checksums all of /out, and no more.
+# - The wheel has one date, so that the same source gives the same bytes; installed files are dated by their content.
 # - The check of the backend is skipped, because the lock answers it and it takes a third of the build.
 # - Static files get a folder, and so a layer, of their own: a code change does not push them again.
+# - The app lies in a folder of its own, because BuildKit checksums the whole folder that COPY --from names.
 WORKDIR /out/app
 RUN find /src -mindepth 1 -name '.*' -prune -exec rm -r {} + && export SOURCE_DATE_EPOCH=315532800 \
     && python -m build --wheel --no-isolation --skip-dependency-check --outdir /wheels /src \
     && python -m installer --destdir . --compile-bytecode 0 /wheels/*.whl \
+    && python /src/docker/dates.py . \
     && mkdir /out/static && find . -type d -name static -prune \
         -exec cp --archive --parents --target-directory=/out/static {} \; -exec rm -r {} \;
 
@@ -28,10 +30,11 @@ FROM python:3.14-slim AS installed
 # - pip goes, because it has done its work and scanners would report it.
 # - The user gets a name, and can write to /tmp and /dev/shm alone.
 RUN --mount=type=bind,from=dependencies,source=/wheels,target=/wheels \
-    --mount=type=tmpfs,target=/tmp --mount=type=bind,source=docker/bytecode.py,target=/bytecode.py \
+    --mount=type=bind,source=docker/bytecode.py,target=/bytecode.py \
+    --mount=type=bind,source=docker/dates.py,target=/dates.py --mount=type=tmpfs,target=/tmp \
     export PYTHONDONTWRITEBYTECODE=1 PYTHONNODEBUGRANGES=1 SOURCE_DATE_EPOCH=315532800 \
     && pip install --no-cache-dir --no-index --root-user-action=ignore /wheels/*.whl \
-    && python /bytecode.py \
+    && python /bytecode.py && python /dates.py /usr/local/lib/python3.*/site-packages \
     && rm -r /usr/local/lib/python3.*/site-packages/pip* /usr/local/lib/python3.*/ensurepip /usr/local/bin/pip* \
     && echo 'app:x:10001:10001::/tmp:/usr/sbin/nologin' >> /etc/passwd && echo 'app:x:10001:' >> /etc/group \
     && chmod 0755 /run/lock /var/tmp
