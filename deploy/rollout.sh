@@ -26,6 +26,7 @@ unlock() { proxy rm -rf /tmp/rollout; }
 finish() {
     unlock
     route
+    docker rmi "$image-before" > /dev/null
 }
 take_back() {
     trap '' INT TERM
@@ -35,8 +36,9 @@ take_back() {
         docker rm --force "$id" > /dev/null
     done
     clear_up
+    docker tag "$image-before" "$image"  # for the next docker compose up
     finish
-    echo "Taken back. Mend the image and roll out again: the next docker compose up would start it." >&2
+    echo "Taken back: the old replicas serve, on the old image." >&2
 }
 
 proxy nginx -t -q -c /etc/nginx/nginx.conf  # an error in it would stop the rollout half way
@@ -50,6 +52,9 @@ trap unlock EXIT
 clear_up
 old=$(replicas)
 [ "$old" ] || { echo "No replica runs, start them: docker compose up --detach" >&2; exit 1; }
+# The engine deletes an untagged image: the old one keeps a name, by which it can be taken back.
+image=$(docker inspect --format '{{.Config.Image}}' $old | head -n 1)
+docker tag "$(docker inspect --format '{{.Image}}' $old | head -n 1)" "$image-before"
 trap take_back EXIT
 route $old
 # --no-deps: a service that the app depends on would start again on its old image.

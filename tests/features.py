@@ -21,18 +21,22 @@ def scheme():
 
 @app.get("/headers")
 def headers():
-    """The header that the server has received."""
-    return dict(request.headers)
+    """The header that the server has received, and as many bytes of header as are asked for."""
+    return dict(request.headers), {"X-Long": "a" * request.args.get("bytes", 0, int)}
 
 
 @app.get("/stream")
 def stream():
-    return Response(PIECE for _ in range(200))
+    """8 kB, as many times as asked."""
+    return Response(PIECE for _ in range(request.args.get("pieces", 200, int)))
 
 
 @app.post("/upload")
 def upload():
-    return hashlib.sha256(request.files["file"].read()).hexdigest()
+    """The digest of a file, after so many seconds in which the file takes room."""
+    digest = hashlib.sha256(request.files["file"].read()).hexdigest()
+    time.sleep(request.args.get("seconds", 0, float))
+    return digest
 
 
 @app.get("/print")
@@ -46,16 +50,16 @@ def print_():
 
 @app.get("/events")
 def events():
-    """Two server-sent events: the second when the first has been confirmed."""
+    """Two server-sent events, the first of 100 kB: the second when the first has been confirmed."""
 
     name = request.args["id"]
 
     def pieces():
-        yield "data: first\n\n"
+        yield f"data: {'a' * 100_000}\n\n"
         wait_for(confirmed(name))
         yield "data: second\n\n"
 
-    return Response(pieces(), mimetype="text/event-stream")
+    return Response(pieces(), mimetype="text/event-stream", headers={"X-Accel-Buffering": "no"})
 
 
 @app.post("/events")
@@ -66,9 +70,9 @@ def confirm():
 
 @app.get("/slow")
 def slow():
-    """Answers when it is confirmed."""
-    print("slow has begun")
-    wait_for(confirmed("slow"))
+    """Answers when it is confirmed, or after 90 seconds."""
+    print("begun", request.args["id"])
+    wait_for(confirmed(request.args["id"]))
     return "done"
 
 
@@ -78,6 +82,6 @@ def confirmed(name):
 
 
 def wait_for(path):
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 90
     while not path.exists() and time.monotonic() < deadline:
         time.sleep(0.005)

@@ -29,7 +29,7 @@ class Server:
         self.remove()
 
     def connect(self):
-        return http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
+        return http.client.HTTPConnection("127.0.0.1", self.port, timeout=120)
 
     def ended(self):
         return False
@@ -143,6 +143,7 @@ class Compose(Server):
     def __init__(self, folder):
         super().__init__(free_port())
         app = {"command": ["gunicorn", "--config=/etc/gunicorn.conf.py", "features:app"]}
+        app["build"] = {"target": "${TARGET:-runtime}"}
         app["volumes"] = [f"{ROOT}/tests/features.py:/features.py:ro"]
         app["environment"] = {"WEB_CONCURRENCY": "${WEB_CONCURRENCY:-2}"}
         # What an app may add: a file of variables, of which one is for compose.yaml, and what runs once before it.
@@ -150,8 +151,10 @@ class Compose(Server):
         app["env_file"] = str(folder / "variables")
         app["depends_on"] = {"once": {"condition": "service_completed_successfully"}}
         once = {"build": str(ROOT), "command": ["python", "-c", "import os; os.mkdir('/tmp/once')"]}
+        # What some systems set, in place of Docker's own limit of files.
+        proxy = {"ulimits": {"nofile": {"soft": 1024, "hard": 20000}}}
         override = folder / "features.json"
-        override.write_text(json.dumps({"services": {"app": app, "once": once}}))
+        override.write_text(json.dumps({"services": {"app": app, "once": once, "proxy": proxy}}))
         self.variables = {
             "COMPOSE_FILE": f"{ROOT}/compose.yaml:{override}",
             "COMPOSE_PROJECT_NAME": RUN,

@@ -1,10 +1,14 @@
-"""compose.yaml: what the proxy keeps from the replicas, and what is lost when they are replaced or gone."""
+"""compose.yaml: honest clients get what the app gives them, and what hostile ones do holds nobody up."""
 
 import contextlib
 import json
+import resource
 import socket
+import uuid
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from project import RUN
 
 SOCKETS = 200
 GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
@@ -20,6 +24,38 @@ SLOW = {
 }
 
 
+@pytest.fixture(scope="module", autouse=True)
+def long_request(compose):
+    """A request that takes longer than nginx waits for an answer: its name, and its answer, begun before all tests."""
+    name = str(uuid.uuid4())
+    with ThreadPoolExecutor() as pool:
+        yield name, pool.submit(compose.request, f"/slow?id={name}")
+
+
+@pytest.fixture(scope="module")
+def client(docker, compose, runtime):
+    """A function that runs Python in the proxy's network: the engine's port reads ahead, and hides who is slow."""
+
+    def python(code):
+        return docker("run", "--rm", f"--network={RUN}_default", runtime, "python", "-c", CLIENT + code)
+
+    return python
+
+
+CLIENT = """
+import http.client, json, socket, time
+def send(text, family=socket.AF_INET):
+    connection = socket.socket(family)
+    connection.connect(socket.getaddrinfo("proxy", 8080, family)[0][4])
+    connection.sendall(text)
+    return connection
+def read(connection):
+    answer = http.client.HTTPResponse(connection)
+    answer.begin()
+    return answer.read()
+"""
+
+
 @pytest.mark.parametrize("kind", SLOW)
 def test_slow_clients_fail_no_other(compose, kind):
     with contextlib.ExitStack() as stack:
@@ -33,12 +69,70 @@ def test_slow_clients_fail_no_other(compose, kind):
             assert compose.request()[0] == 200, compose.log()
 
 
+@pytest.mark.parametrize(
+    ("line", "field", "answer", "status"),
+    [
+        (4094, 0, 0, 200),
+        (4095, 0, 0, 414),
+        (0, 8170, 0, 200),
+        (0, 0, 16_000, 200),
+    ],
+)
+def test_header_that_gunicorn_takes_or_the_app_sends_is_passed_on(compose, line, field, answer, status):
+    path = f"/headers?bytes={answer}&"
+    path += "a" * (line - len(f"GET {path} HTTP/1.1"))
+    got, headers, _ = compose.request(path, headers={"Cookie": "a" * (field - len("Cookie: "))})
+    assert (got, len(headers.get("X-Long", ""))) == (status, answer), compose.log()
+
+
+def form(size):
+    """Return the body and the headers of an upload."""
+    file = b'--x\r\nContent-Disposition: form-data; name="file"; filename="f"\r\n\r\n' + bytes(size) + b"\r\n--x--\r\n"
+    return file, {"Content-Type": "multipart/form-data; boundary=x"}
+
+
+def test_as_many_uploads_as_run_at_once_have_room(compose):
+    body, headers = form(8 * 2**20 - 1000)
+    with ThreadPoolExecutor(64) as pool:
+        answers = list(pool.map(lambda _: compose.request("/upload?seconds=2", "POST", body, headers)[0], range(64)))
+    assert answers == [200] * 64, compose.log()
+    assert compose.request("/upload", "POST", *form(8 * 2**20 + 1000))[0] == 413
+
+
+def test_client_that_pauses_is_served_whole(client):
+    """For 15 s: what a client at 20 kB/s does to the buffers in between, which hold 300 kB."""
+    assert (
+        client("""
+half_header = send(b"GET / HTTP/1.1\\r\\n")
+half_body = send(b"POST /upload HTTP/1.1\\r\\nHost: a\\r\\nContent-Length: 2\\r\\n\\r\\na")
+reader = send(b"GET /stream?pieces=4000 HTTP/1.1\\r\\nHost: a\\r\\n\\r\\n")
+time.sleep(15)
+half_header.sendall(b"Host: a\\r\\n\\r\\n")
+half_body.sendall(b"a")
+print(read(half_header).decode(), b"Bad Request" in read(half_body), len(read(reader)))
+""")
+        == "http True 32768000\n"
+    )
+
+
 def test_scheme_address_and_host_are_the_proxys_and_not_what_the_client_says(compose):
     said = {"X-Forwarded-Proto": "https", "X-Forwarded-For": "10.9.8.7", "X-Forwarded-Host": "10.9.8.7"}
+    said |= {"X-Forwarded-Ssl": "on", "X-Forwarded-Protocol": "ssl"}
     assert compose.request("/", headers=said)[2] == b"http"
     headers = json.loads(compose.request("/headers", headers=said)[2])
     assert headers["X-Forwarded-Host"] == headers["Host"] == f"127.0.0.1:{compose.port}"
-    assert "10.9.8.7" not in headers.values()
+    assert {"10.9.8.7", "on", "ssl"} & set(headers.values()) == set()
+
+
+@pytest.mark.parametrize("family", ["AF_INET", "AF_INET6"])
+def test_address_of_a_client_reaches_the_app(client, family):
+    assert (
+        client(f"""
+connection = send(b"GET /headers HTTP/1.1\\r\\nHost: a\\r\\n\\r\\n", socket.{family})
+print(json.loads(read(connection))["X-Forwarded-For"] == connection.getsockname()[0])
+""")
+        == "True\n"
+    )
 
 
 def test_websocket_is_passed_on_and_no_other_upgrade(compose):
@@ -48,6 +142,22 @@ def test_websocket_is_passed_on_and_no_other_upgrade(compose):
     assert "Upgrade" not in json.loads(asked[2])
 
 
+def test_2500_connections_are_held_where_the_soft_limit_of_files_is_1024(compose):
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 10_000), hard))
+    with contextlib.ExitStack() as stack:
+        for _ in range(2500):
+            stack.enter_context(socket.create_connection(("127.0.0.1", compose.port), 10)).sendall(GET[:-4])
+        assert compose.request()[0] == 200, compose.log()
+    assert "Too many open files" not in compose.log()
+
+
 def test_proxy_can_write_to_tmp_alone(compose):
     assert compose.compose("exec", "proxy", "id", "-u") == "101\n"
     assert "Read-only file system" in compose.compose("exec", "proxy", "sh", "-c", "touch /etc/x 2>&1; touch /tmp/x")
+
+
+def test_request_that_takes_longer_than_nginx_waits_runs_once(compose, long_request):
+    name, answer = long_request
+    assert answer.result()[0] == 504
+    assert compose.compose("logs").count(f"begun {name}") == 1

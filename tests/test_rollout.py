@@ -64,9 +64,11 @@ def test_rollout_loses_no_request(compose):
 def test_image_that_does_not_start_is_taken_back(compose):
     before = compose.replicas()
     with loaded(compose, "GET", "POST") as counts:
-        status, said = result(rollout(compose, WEB_CONCURRENCY="0"))
+        status, said = result(rollout(compose, WEB_CONCURRENCY="0", TARGET="bare"))
     assert (status, "Taken back" in said, compose.replicas()) == (1, True, before), said
     assert "WEB_CONCURRENCY=0: expected a whole number from 1" in said  # the reason
+    compose.compose("up", "--detach", "--no-deps", "--wait", "app")
+    assert compose.replicas() == before, "docker compose up has another image than before"
     assert [*counts["GET"]] == [200] and [*counts["POST"]] == [405], f"{counts}\n{compose.log()}"
 
 

@@ -3,6 +3,7 @@
 import contextlib
 import hashlib
 import os
+import re
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 
@@ -57,13 +58,13 @@ def test_upload_of_2_MB_is_whole(features):
     repeat(check)
 
 
-def test_server_sent_event_arrives_before_the_next_one_is_made(features):
+def test_server_sent_event_of_any_size_arrives_before_the_next_one_is_made(features):
     def check(_):
         name = uuid.uuid4()
         connection = features.connect()
         connection.request("GET", f"/events?id={name}")
         with contextlib.closing(connection), connection.getresponse() as answer:
-            assert answer.readline() == b"data: first\n"
+            assert len(answer.readline()) == 100_007
             for _ in range(20):  # one of them meets the replica that sends the events
                 assert features.request(f"/events?id={name}", "POST")[0] == 204
             assert answer.read() == b"\ndata: second\n\n"
@@ -73,8 +74,8 @@ def test_server_sent_event_arrives_before_the_next_one_is_made(features):
 
 def test_request_that_runs_at_sigterm_is_finished(docker, image, hardened):
     with serve_features(image, *hardened) as server, ThreadPoolExecutor(1) as pool:
-        answer = pool.submit(server.wait_for_answer().request, "/slow")
-        server.wait(lambda: "slow has begun" in server.log(), "the request to reach the app")
+        answer = pool.submit(server.wait_for_answer().request, "/slow?id=slow")
+        server.wait(lambda: "begun slow" in server.log(), "the request to reach the app")
         docker("kill", "--signal=TERM", server.id)
         server.wait(lambda: "Handling signal: term" in server.log(), "the signal to reach gunicorn")
         server.python("open('/tmp/confirmed-slow', 'w')")
@@ -87,6 +88,17 @@ def test_request_that_runs_at_sigterm_is_finished(docker, image, hardened):
 def test_scheme_is_taken_from_a_trusted_proxy_alone(image, trusted, scheme):
     with serve_features(image, f"--env=FORWARDED_ALLOW_IPS={trusted}") as server:
         assert_body(server.wait_for_answer().request("/", headers={"X-Forwarded-Proto": "https"}), scheme)
+
+
+def test_lines_that_32_threads_print_are_whole(image, hardened):
+    with serve_features(image, *hardened) as server:
+        server.wait_for_answer()
+        with ThreadPoolExecutor(32) as pool:
+            list(pool.map(lambda _: server.request("/print"), range(64)))
+        whole = r"printed \d+ whole|\S+ - - \[.*\] \"GET /\S* HTTP/1.\d\" \d+ \d+ \"-\" \"-\"|\[\d{4}-.*"
+        lines = server.log().splitlines()
+        assert [line for line in lines if not re.fullmatch(whole, line)] == []
+        assert sum(line.startswith("printed") for line in lines) == 64 * 200
 
 
 def assert_body(answer, expected):
