@@ -260,7 +260,7 @@ def verify(name, folder):
         dockerfile = re.sub(rf"(?m)^FROM {re.escape(base)}(?=\s)", rf"\g<0>@{pin}", dockerfile)
     (source / "Dockerfile").write_text(dockerfile)
     output = f"type=oci,dest={folder / 'built'},tar=false"
-    run(source / "deploy/image", source, target, output, f"--platform={system}", *PLAIN)
+    run(source / "release/build", source, target, output, f"--platform={system}", *PLAIN)
 
     built = Layout(folder / "built")
     same = f"{image.digest} has for {system} {digest}, which is {target} of {revision}, built on "

@@ -49,6 +49,6 @@ def test_wheel_is_the_same(copies):
 def test_image_is_the_same(docker, copies, target):
     for copy in copies:
         output = f"type=oci,dest={copy / target},tar=false"
-        run(ROOT / "deploy/image", copy, target, output, ANEW[target], "--provenance=false", "--sbom=false")
+        run(ROOT / "release/build", copy, target, output, ANEW[target], "--provenance=false", "--sbom=false")
     indexes = [json.loads((copy / target / "index.json").read_bytes()) for copy in copies]
     same(target, [index["manifests"][0]["digest"] for index in indexes])

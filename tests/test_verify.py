@@ -39,7 +39,7 @@ def registry(docker, tmp_path_factory):
 @pytest.fixture
 def release(docker, source):
     """A function that builds a target as a release of a commit, from that or from another folder, with less effort."""
-    edit(source / "deploy/image", "level=19", "level=1")
+    edit(source / "release/build", "level=19", "level=1")
     edit(
         source / "pyproject.toml",
         "[tool.ruff]\n",
@@ -48,7 +48,7 @@ def release(docker, source):
     commit(source)
 
     def build(output, *options, context=source, target="bare"):
-        run(source / "deploy/image", context, target, output, "--quiet", "--provenance=version=v1", *options)
+        run(source / "release/build", context, target, output, "--quiet", "--provenance=version=v1", *options)
 
     return build
 
@@ -217,7 +217,7 @@ def test_archive_that_tarfile_ends_before_docker_does_is_refused(forge, verify):
 
 
 def test_other_compression_or_description_is_no_difference(pushed, verify, source, forged):
-    edit(source / "deploy/image", "level=1", "level=3")
+    edit(source / "release/build", "level=1", "level=3")
     one, other = 'org.opencontainers.image.title="hello"', 'org.opencontainers.image.licenses="MIT"'
     edit(forged / "Dockerfile", f"{one} {other}", f"{other} {one}")
     status, said = verify(pushed(context=forged))
