@@ -46,7 +46,7 @@ reproduce: .venv/dev ## build the wheel and both images three times, and compare
 	@.venv/bin/pytest --quiet --capture=no tests/test_reproduce.py
 
 verify: ## build a released image again and compare it: make verify IMAGE=name@sha256:...
-	@$(PYTHON) deploy/verify.py "$$IMAGE"
+	@release/verify "$$IMAGE"
 
 sbom: .venv/tools ## list the parts of both images, in CycloneDX, in dist/
 	@mkdir -p dist
