@@ -5,6 +5,7 @@ import os
 import re
 import shutil
 import subprocess
+import tomllib
 
 import pytest
 from servers import Process, free_port, run
@@ -41,6 +42,7 @@ def verify(docker, source, tmp_path, monkeypatch):
     """A function that verifies an image with `source`, as a commit, and returns the status and what was said."""
     edit(source / "release/build", "level=19", "level=1")  # a fifth of the time
     edit(source / "Dockerfile", "FROM python:3.14 AS", "FROM python:3.14-slim AS")  # python:3.14 is another base then
+    edit(source / "pyproject.toml", "[tool.ruff]\n", '[project.urls]\nSource = "https://localhost"\n[tool.ruff]\n')
     commit(source)
     monkeypatch.setenv("BUILDX_BUILDER", docker("context", "show").strip())
     monkeypatch.setenv("TMPDIR", str(tmp_path / "temporary"))
@@ -55,7 +57,7 @@ def verify(docker, source, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(("change", "option", "status", "line"), CASES.values(), ids=CASES)
-def test_release_is_told_from_what_differs(registry, verify, source, tmp_path, change, option, status, line):
+def test_release_is_told_from_what_differs(docker, registry, verify, source, tmp_path, change, option, status, line):
     release, metadata = shutil.copytree(source, tmp_path / "release"), tmp_path / "metadata"
     if change:
         edit(release / change[0], *change[1:])
@@ -65,6 +67,11 @@ def test_release_is_told_from_what_differs(registry, verify, source, tmp_path, c
     image = f"{registry}@{json.loads(metadata.read_text())['containerimage.digest']}"
     found, said = verify(image)
     assert (found, bool(re.fullmatch(f"{line}\n", said))) == (status, True), said
+    labels = docker("buildx", "imagetools", "inspect", "--format={{json .Image.Config.Labels}}", image)
+    project = tomllib.loads((source / "pyproject.toml").read_text())["project"]
+    created = run("git", "log", "-1", "--format=%cI", cwd=source).strip()
+    expected = [created, project["description"], "https://localhost", project["name"], project["version"]]
+    assert [value for name, value in json.loads(labels).items() if "revision" not in name] == expected
 
 
 @pytest.mark.parametrize(("tail", "reason"), [("", "name it by digest"), (f"-none@sha256:{64 * '0'}", "not found")])
