@@ -8,8 +8,8 @@ import subprocess
 import tomllib
 
 import pytest
-from servers import Process, free_port, run
-from test_build import commit, edit
+from project import commit, edit, run
+from servers import Process, free_port
 
 REGISTRY = 'version: 0.1\nstorage: {{filesystem: {{rootdirectory: .}}}}\nhttp: {{addr: "127.0.0.1:{}"}}\n'
 # What a release has and its commit has not, how else it was built, and the status and the line of the answer.
