@@ -132,12 +132,12 @@ RUN mkdir -p {PACKAGES}/odd/bin && cd {PACKAGES}/odd && echo 'this is no library
 
 @pytest.fixture
 def odd(docker, source):
-    """A function that adds instructions to the stage `installed` of a copy, and returns the copy."""
+    """A function that installs more in a copy, before what bare has is collected, and returns the copy."""
     dockerfile = source / "Dockerfile"
 
     def add(instructions):
         text = dockerfile.read_text()
-        dockerfile.write_text(text.replace(" AS installed\n", f" AS installed\n{instructions}\n"))
+        dockerfile.write_text(text.replace(" AS collection\n", f" AS collection\n{instructions}\n"))
         return source
 
     return add
