@@ -26,7 +26,7 @@ said = set()
 
 
 def reason(error):
-    """Return in one line what an error says: its first line and, of a log, the one that names the exception."""
+    """Return in one line what an error says: its first line and, of a log, the last one that names an error."""
     first, *rest = [line for line in str(error).splitlines() if line] or [type(error).__name__]
-    named = [line for line in rest if re.match(r"[\w.]*(Error|Exception|Exit)\b", line)]
-    return " ".join([first, *(named or (rest if first.startswith("docker ") else rest[-1:]))[:1]])
+    named = [line for line in rest if re.search(r"^[\w.]*(Error|Exception|Exit)\b|^Error|\[ERROR\]|expected", line)]
+    return " ".join([first, *(named or rest)[-1:]])

@@ -123,13 +123,19 @@ class Container(Server):
     def health(self):
         return self.inspect("{{.State.Health.Status}}")
 
+    def docker(self, command, *arguments):
+        """Return what a docker command prints of the container; one that has ended is told by its log."""
+        if self.ended():
+            pytest.fail(f"the container has ended; the log:\n{self.log()}", pytrace=False)
+        return run("docker", command, self.id, *arguments)
+
     def python(self, code):
         """Return what `code` prints when the container's own user runs it."""
-        return run("docker", "exec", self.id, "python", "-c", code)
+        return self.docker("exec", "python", "-c", code)
 
     def processes(self):
         """Return the command lines of its processes, PID 1 first, read from outside: it may have no `ps`."""
-        rows = [line.split(None, 1) for line in run("docker", "top", self.id, "-o", "pid,args").splitlines()[1:]]
+        rows = [line.split(None, 1) for line in self.docker("top", "-o", "pid,args").splitlines()[1:]]
         first = self.inspect("{{.State.Pid}}")
         return [arguments for pid, arguments in sorted(rows, key=lambda row: row[0] != first)]
 
