@@ -26,7 +26,8 @@ said = set()
 
 
 def reason(error):
-    """Return in one line what an error says: its first line and, of a log, the last one that names an error."""
+    """Return in one line what an error says: its first line and, of a log, the last that names an exception or error."""
     first, *rest = [line for line in str(error).splitlines() if line] or [type(error).__name__]
-    named = [line for line in rest if re.search(r"^[\w.]*(Error|Exception|Exit)\b|^Error|\[ERROR\]|expected", line)]
-    return " ".join([first, *(named or rest)[-1:]])
+    exceptions = [line for line in rest if re.match(r"[\w.]*(Error|Exception|Exit)\b", line)]
+    errors = [line for line in rest if "[ERROR]" in line]
+    return " ".join([first, *(exceptions or errors or rest)[-1:]])
