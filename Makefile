@@ -48,14 +48,6 @@ reproduce: .venv/dev ## build the wheel and both images three times, and compare
 verify: ## build a released image again and compare it: make verify IMAGE=name@sha256:...
 	@release/verify "$$IMAGE"
 
-sbom: .venv/tools ## list the parts of both images, in CycloneDX, in dist/
-	@mkdir -p dist
-	@for image in runtime bare; do \
-		docker build --quiet --provenance=false --target $$image --output type=oci,dest=dist/$$image.tar . && \
-		SYFT_CHECK_FOR_APP_UPDATE=false .venv/bin/syft scan --quiet oci-archive:dist/$$image.tar \
-			--source-name hello-$$image --output cyclonedx-json=dist/$$image.cdx.json || exit 1; \
-	done
-
 bench: | .venv/bin/pip ## measure the images beside what they replace, and write the figures
 	@.venv/bin/python benchmarks/bench.py
 
@@ -69,4 +61,4 @@ bench: | .venv/bin/pip ## measure the images beside what they replace, and write
 		"Python 3.11 or newer is needed, and $(PYTHON) is %d.%d: name another with make PYTHON=..." % sys.version_info[:2])'
 	$(PYTHON) -m venv .venv
 
-.PHONY: help run test test-image lint lock release reproduce verify sbom bench
+.PHONY: help run test test-image lint lock release reproduce verify bench

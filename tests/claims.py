@@ -26,7 +26,7 @@ said = set()
 
 
 def reason(error):
-    """Return in one line what an error says: its first line and, of a log, the last that names an exception or error."""
+    """Return in one line what an error says: its first line and, of a log, the last that names an error."""
     first, *rest = [line for line in str(error).splitlines() if line] or [type(error).__name__]
     exceptions = [line for line in rest if re.match(r"[\w.]*(Error|Exception|Exit)\b", line)]
     errors = [line for line in rest if "[ERROR]" in line]
