@@ -28,8 +28,9 @@ SLOW = {
 def long_request(compose):
     """A request that takes longer than nginx waits for an answer: its name, and its answer, begun before all tests."""
     name = str(uuid.uuid4())
-    with ThreadPoolExecutor() as pool:
-        yield name, pool.submit(compose.request, f"/slow?id={name}")
+    pool = ThreadPoolExecutor()
+    yield name, pool.submit(compose.request, f"/slow?id={name}")
+    pool.shutdown(wait=False)
 
 
 @pytest.fixture(scope="module")
