@@ -1,176 +1,158 @@
-"""The README's steps, taken literally, put tests/gallery into both images, and there it does all that it does."""
+"""adopt.py without Docker: what it writes for an app, what it says of one, and where it writes nothing."""
 
-import gzip
 import os
 import re
-import shutil
-import socket
 import subprocess
-from concurrent.futures import ThreadPoolExecutor
+import sys
 
 import pytest
 from project import ROOT, run
-from servers import Container
 
-README = (ROOT / "README.md").read_text()
-ADOPTING = (ROOT / "ADOPTING.md").read_text()
-NAMES = {"runtime": "gallery", "bare": "gallery:bare"}
-WITH_OUTPUT = {"cwd": ROOT, "capture_output": True, "text": True}
-FILE = os.urandom(2_000_000)
-FORM = b'--x\r\nContent-Disposition: form-data; name="caption"\r\n\r\nsunset\r\n--x\r\n'
-FORM += b'Content-Disposition: form-data; name="picture"; filename="p"\r\n\r\n' + FILE + b"\r\n--x--\r\n"
+FLASK = "import flask\napp = flask.Flask(__name__)\n"
+PROJECT = '[project]\nname = "shop"\nversion = "1"\ndescription = "shop"\ndependencies = ["flask"{}]\n'
+PACKAGE = {"pyproject.toml": PROJECT.format(""), "shop/__init__.py": FLASK}
+HATCHLING = '[build-system]\nrequires = ["hatchling"]\nbuild-backend = "hatchling.build"\n{}' + PROJECT
+ASKS = '[tool.hatch.build.hooks.custom]\ndependencies = ["markdown"]\n'
+HOOK = "from hatchling.builders.hooks.plugin.interface import BuildHookInterface as Hook\n"
+HOOK += "class Pages(Hook):\n    page = open('pages/index.md')\n"
+HOOKED = {"shop.py": FLASK, "pyproject.toml": HATCHLING.format(ASKS, ""), "hatch_build.py": HOOK}
+# One app that needs everything, and what is said of it.
+DEPENDENCIES = ', "psycopg", "celery", "flask-socketio", "apscheduler", "flask-migrate", "prometheus-client"'
+CODE = "import config\nflask.Flask(__name__, instance_relative_config=True).config.from_object('settings.A')\n"
+CODE += "os.environ['KEY'] + os.environ[\"OTHER\"] + open('data/model.txt')\n"
+FILES = dict.fromkeys(["config.py", "settings.py", "make_celery.py", "templates/a.html", "data/model.txt"], "") | {
+    "pyproject.toml": HATCHLING.format("", DEPENDENCIES) + 'requires-python = ">=3.11,<3.14"\n',
+    "shop/__init__.py": CODE,
+    "Dockerfile": "RUN apt-get update && apt-get install -y \\\ngraphviz libmagic1 && pip install flask\n",
+}
+SAID = """\
+? What the wheel lacks: config.py, make_celery.py, settings.py, templates/a.html
+? Files by a relative path: data/model.txt
+? Another Python: requires-python = ">=3.11,<3.14"
+? `psycopg` without an extra: psycopg
+? Debian's packages: -y graphviz libmagic1
+? A data folder: instance_relative_config
+? Migrations: alembic
+? Two workers share no memory: apscheduler
+? WebSockets: flask-socketio
+? A queue's worker: celery
+? Metrics: prometheus-client
+docker build -t shop . && docker build --target bare -t shop:bare .
+docker run --rm --env=KEY=x --env=OTHER=x --volume=shop:/data shop flask --app 'shop:app' db upgrade
+make -C ../hello test-image IMAGE=shop PATHS=/ OPTIONS="--env=KEY=x --env=OTHER=x --volume=shop:/data"
+"""
 
 
-def blocks(text, heading):
-    """Return the kind and the text of each block of commands or edits in a section."""
-    section = re.split("(?m)^## ", text.partition(f"## {heading}\n")[2])[0]
-    return re.findall(r"```(sh|diff)\n(.*?) *```", re.sub("(?m)^   ", "", section), re.DOTALL)
+@pytest.fixture
+def adopt(tmp_path, source):
+    """A function that writes an app's files and runs adopt.py in its folder, beside a copy of this project."""
+    source.rename(tmp_path / "hello")
+    folder = tmp_path / "shop"
+    folder.mkdir()
 
-
-def edit(folder, diff):
-    """Edit a file as a block says: a line in place of another, or after a line wherever that stands."""
-    name, sign, old, new = re.fullmatch(r"--- (.*)\n([ -])(.*\n)\+(.*\n)", diff).groups()
-    text = (folder / name).read_text()
-    assert old in text, f"{name} has no line: {old}"
-    (folder / name).write_text(text.replace(old, new if sign == "-" else old + new))
-
-
-@pytest.fixture(scope="module")
-def shell(docker, tmp_path_factory):
-    """A function that runs a command in the app's folder, which lies beside a clone of this repository named hello."""
-    run("make", "--silent", ".venv/tools", ".venv/dev", cwd=ROOT)
-    folder = tmp_path_factory.mktemp("adopt") / "app"
-    shutil.copytree(ROOT / "tests/gallery", folder, ignore=shutil.ignore_patterns("__pycache__", "static"))
-    (folder.parent / "hello").symlink_to(ROOT)
-    path = f"{ROOT}/.venv/bin:{os.environ['PATH']}"
-
-    def do(command):
-        return run("bash", "-euc", command, cwd=folder, env=os.environ | {"PATH": path})
+    def do(files, *arguments, status=0, **variables):
+        for name, text in files.items():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (folder / name).write_text(text)
+        environment = os.environ | {"PATH": f"{ROOT}/.venv/bin:{os.environ['PATH']}"} | variables
+        # Root writes into every folder, unless it loses this capability.
+        user = ["/usr/bin/setpriv", "--bounding-set=-dac_override"] if os.geteuid() == 0 else []
+        command = [*user, sys.executable, "../hello/adopt.py", *arguments]
+        done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
+        assert done.returncode == status, done.stdout + done.stderr
+        return done.stderr if status else done.stdout
 
     do.folder = folder
+    do.files = lambda: {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+    do.read = lambda name: (folder / name).read_text()
+    do.locked = lambda name="runtime": dict(re.findall(r"(?m)^(\S+)==(\S+)", do.read(f"requirements/{name}.txt")))
     return do
 
 
-@pytest.fixture(scope="module")
-def images(docker, shell):
-    """Both images, built by the steps, and their volumes migrated; the last step, which tests them, is left."""
-    *steps, build, _ = blocks(README, "Put your own app in")
-    needs = [*blocks(ADOPTING, "A data folder")[:1], *blocks(ADOPTING, "gevent")]
-    for kind, text in [*steps, *needs, build]:
-        edit(shell.folder, text) if kind == "diff" else shell(text)
-    (_, upgrade), *_ = blocks(ADOPTING, "A command before the start")
-    for target in NAMES:
-        assert shell(of(target, upgrade)) == "applied 1-picture.sql\napplied 2-checksum.sql\n"
-    yield {target: docker("image", "inspect", "--format={{.Id}}", name).strip() for target, name in NAMES.items()}
-    docker("volume", "rm", *(f"gallery-{target}" for target in NAMES))
+def test_pattern_is_copied_and_three_files_edited(adopt):
+    adopt(PACKAGE, "--data=/usr/local/var/shop-instance", "--compose", "shop:app")
+    copied = adopt.files() - {*PACKAGE, "requirements/build.txt", "requirements/runtime.txt"}
+    assert {"compose.yaml", "deploy/nginx.conf", "docker/.gitattributes", "deploy/.gitattributes"} < copied
+    edited = {name for name in copied if adopt.read(name) != (ROOT / name).read_text()}
+    assert edited == {".dockerignore", "docker/gunicorn.conf.py", "Dockerfile"}
+    assert "\n!shop\n" in adopt.read(".dockerignore") and "hello_app" not in adopt.read(".dockerignore")
+    assert '\nwsgi_app = "shop:app"\n' in adopt.read("docker/gunicorn.conf.py")
+    folders = "\nWORKDIR /usr/local/var\nUSER 10001:10001\nWORKDIR /usr/local/var/shop-instance\n"
+    assert adopt.read("Dockerfile").count(folders) == (ROOT / "Dockerfile").read_text().count("USER ") == 2
+    assert os.access(adopt.folder / "deploy/rollout.sh", os.X_OK)
 
 
-def of(target, command):
-    """Return a command of the README for one of the images, which gets a volume of its own."""
-    named = re.sub(r"(?<=[ =])gallery(?=[ \n])", NAMES[target], command)
-    return named.replace("gallery:/data", f"gallery-{target}:/data")
+def test_again_keeps_what_the_app_wrote_and_shows_what_the_pattern_has(adopt):
+    adopt(PACKAGE, "shop:app")
+    mine = {"Dockerfile": adopt.read("Dockerfile") + "# mine\n", "docker/gunicorn.conf.py": "wsgi_app = 1\n"}
+    probe = adopt.folder.parent / "hello/docker/probe.py"
+    probe.write_text(probe.read_text() + "# newer\n")
+    said = adopt(mine, "shop:app")
+    assert "+# newer\n" in said and "-# mine\n" in said and "-wsgi_app = 1\n" in said and "wrote" not in said
+    assert mine == {name: adopt.read(name) for name in mine}
 
 
-@pytest.fixture(scope="module", params=["runtime", "bare"])
-def gallery(request, images, hardened):
-    """A container of one of the images, hardened."""
-    options = ["--env=SECRET_KEY=x", f"--volume=gallery-{request.param}:/data"]
-    with Container(images[request.param], options=[*hardened, *options]) as server:
-        yield server.wait_for_answer()
+def test_flat_app_gets_a_pyproject_and_keeps_its_markers(adopt):
+    pinned = "flask[async] == 3.1.0\ncolorama==0.4.5 ; os_name == 'nt' \\\n    --hash=sha256:0\n"
+    (adopt.folder / "requirements.txt").write_text(pinned)
+    unpin = re.search(r"`(sed -i .* requirements.txt)`", (ROOT / "ADOPTING.md").read_text())[1]
+    run("bash", "-c", unpin, cwd=adopt.folder)
+    assert "wrote pyproject.toml\n" in adopt({"app.py": f"import lib\n{FLASK}", "lib/__init__.py": ""}, "app:app")
+    assert '\ninclude = ["/*.py", "/lib", "/templates", "/static", "/migrations"]\n' in adopt.read("pyproject.toml")
+    assert "\n!lib\n" in adopt.read(".dockerignore")
+    assert re.search("(?m)^colorama==0.4.[6-9] ; os_name == 'nt'", adopt.read("requirements/runtime.txt"))
+    assert {"asgiref", "gunicorn"} < set(adopt.locked())
 
 
-def test_lock_is_what_the_step_writes(images, shell):
-    for name in ("runtime.txt", "build.txt"):
-        assert (shell.folder / "requirements" / name).read_text() == (
-            ROOT / "tests/gallery/requirements" / name
-        ).read_text()
+@pytest.mark.parametrize(("files", "asked"), [(PACKAGE, "setuptools"), (HOOKED | {"pages/index.md": ""}, "markdown")])
+def test_locks_have_hashes_no_address_and_what_the_backend_asks_for(adopt, files, asked):
+    adopt(files, "--allow=pages", "shop:app")
+    assert {"build", "installer", asked} < set(adopt.locked("build"))
+    for name in ("build", "runtime"):
+        lock = adopt.read(f"requirements/{name}.txt")
+        assert len(re.findall(r"(?m)^\w.*\\\n    --hash=sha256:", lock)) == len(adopt.locked(name))
+        assert "://" not in lock and "index" not in lock
+    adopt({}, "--allow=pages", "shop:app")  # setuptools does not take docker/ for a package
 
 
-@pytest.fixture(scope="module")
-def claims(docker, images, shell, tmp_path_factory):
-    """What `make test-image` prints of both images, and its run on one that breaks claims; at once, as they wait."""
-    folder = tmp_path_factory.mktemp("wrong")
-    (folder / "Dockerfile").write_text("FROM python:3.14-slim\nCMD exec python -m http.server 8080\n")
-    docker("build", "--quiet", "--tag=gallery-test:wrong", folder)
-    *_, (_, step) = blocks(README, "Put your own app in")
-    with ThreadPoolExecutor() as pool:
-        wrong = pool.submit(subprocess.run, ["make", "test-image", "IMAGE=gallery-test:wrong"], **WITH_OUTPUT)
-        found = dict(
-            zip(NAMES, pool.map(lambda target: shell(of(target, step).rstrip() + " || true"), NAMES), strict=True)
-        )
-        found["wrong"] = wrong.result()
-    docker("image", "rm", "gallery-test:wrong")
-    return found
+@pytest.mark.parametrize("name", ["uv.lock", "poetry.lock", "requirements/runtime.txt"])
+def test_locked_version_stays_until_it_is_upgraded(adopt, name):
+    pin = "flask==3.1.0\n" if name.endswith("txt") else 'name = "flask"\nversion = "3.1.0"\n'
+    adopt(PACKAGE | {name: pin}, "shop:app")
+    assert adopt.locked()["flask"] == "3.1.0"
+    (adopt.folder / name).unlink()
+    adopt({}, "--upgrade-package=flask", "shop:app")
+    assert adopt.locked()["flask"] > "3.1.0"
 
 
-@pytest.mark.parametrize("target", ["runtime", "bare"])
-def test_contract_holds(claims, target):
-    lines = [line for line in claims[target].splitlines() if not line.startswith("make")]
-    hardened = "runs hardened without an error in the log as any user"
-    others = [line for line in lines if not line.endswith(": holds")]
-    assert others == [f"{hardened}: does not apply: its volume belongs to its own user"]
-    assert len(lines) > 20
+@pytest.mark.parametrize(
+    ("files", "variables", "message"),
+    [
+        ({"shop.py": FLASK}, {}, "File not found: requirements.txt"),
+        ({}, {}, "There is no module shop in this folder or in its src/"),
+        (PACKAGE, {"PATH": "/nowhere"}, "uv is missing: pip install uv"),
+        (PACKAGE, {"UV_INDEX_URL": "http://127.0.0.1:9", "UV_CACHE_DIR": "cache", "UV_HTTP_RETRIES": "0"}, "refused"),
+        (PACKAGE | {"pyproject.toml": PROJECT.format(', "gunicorn<27"')}, {}, "Write gunicorn>=27.0.1 in place of"),
+        (PACKAGE | {"uv.lock": 'name = "gunicorn"\nversion = "20.1.0"\n'}, {}, "Write gunicorn>=27.0.1 in place of"),
+        (HOOKED, {}, "No such file or directory: 'pages/index.md' (--allow names what else the build reads)"),
+    ],
+)
+def test_nothing_is_written_where_it_fails(adopt, files, variables, message):
+    said = adopt(files, "shop:app", status=1, **variables)
+    assert message in said and said.count("\n") == 1
+    assert adopt.files() == set(files)
 
 
-def test_image_that_breaks_the_contract_is_told_so(claims):
-    done = claims["wrong"]
-    assert done.returncode != 0
-    for line in (
-        "path is answered /: holds",
-        "pid 1 is gunicorn: does not hold: PID 1 is python -m http.server 8080",
-        "user is numeric and not root: does not hold: USER is '', expected numbers as in 10001:10001",
-        "number of workers WEB_CONCURRENCY=3: does not apply: PID 1 is not gunicorn: python -m http.server 8080",
-        "health check needs no shell: does not hold: there is no HEALTHCHECK",
-    ):
-        assert line in done.stdout.splitlines()
-    assert "Traceback" not in done.stdout + done.stderr
+def test_folder_is_not_writable(adopt):
+    (adopt.folder / "shop.py").touch()
+    adopt.folder.chmod(0o555)
+    assert adopt({}, "shop:app", status=1) == "This folder is not writable\n"
 
 
-def test_upload_is_listed_and_returned_whole(gallery):
-    status, headers, _ = gallery.request("/", "POST", FORM, {"Content-Type": "multipart/form-data; boundary=x"})
-    assert (status, headers["Location"]) == (302, "/")
-    page = gallery.request("/", headers={"Cookie": headers["Set-Cookie"]})[2].decode()
-    assert "<p>Added: sunset</p>" in page
-    number, checksum = re.findall(r"/pictures/(\d+)\">sunset</a> (\w{8})</li>", page)[-1]
-    assert gallery.request(f"/pictures/{number}")[2] == FILE
-    assert gallery.python(f"import zlib; print(f'{{0x{checksum}:08x}}')") == f"{checksum}\n"
-
-
-def test_static_file_is_whole(gallery):
-    status, headers, body = gallery.request("/static/background.bin")
-    assert (status, headers["Content-Length"], len(body)) == (200, "1000000", 1_000_000)
-
-
-def test_what_was_compiled_and_a_folder_named_bin_are_there(gallery):
-    assert gallery.python("import crcmod._crcfunext, huey.bin.huey_consumer, gevent._gevent_cevent") == ""
-
-
-def test_start_compiles_nothing_of_the_standard_library(gallery):
-    code = "import os, sys, gallery.factory, gunicorn.app.wsgiapp, gunicorn.workers.ggevent\n"
-    code += "specs = [module.__spec__ for module in sys.modules.values() if getattr(module, '__spec__', None)]\n"
-    code += "print([each.name for each in specs if each.cached and each.origin.endswith('.py')"
-    code += " and not os.path.exists(each.cached)])"
-    assert gallery.python(code) == "[]\n"
-
-
-def test_200_slow_clients_hold_nobody_up(gallery):
-    clients = []
-    try:
-        for _ in range(200):
-            clients.append(socket.create_connection(("127.0.0.1", gallery.port), timeout=10))
-            clients[-1].sendall(b"POST / HTTP/1.1\r\nHost: slow\r\nContent-Length: 1000000\r\n\r\nhalf of")
-        for _ in range(50):
-            assert gallery.request("/")[0] == 200
-    finally:
-        for client in clients:
-            client.close()
-
-
-@pytest.mark.parametrize("target", ["runtime", "bare"])
-def test_one_line_change_pushes_at_most_16_kB(images, shell, layers, docker, target):
-    app = shell.folder / "src/gallery/factory.py"
-    app.write_text(app.read_text() + "\n# changed\n")
-    before, after = layers(images[target]), layers(shell(f"docker build --quiet --target={target} .").strip())
-    changed = [new for old, new in zip(before, after, strict=True) if old != new]
-    assert sum(len(gzip.compress(layer)) for layer in changed) <= 16_000
-    assert len(changed) == 1
+def test_what_it_cannot_decide_is_said_with_the_line_that_answers(adopt):
+    said = adopt(FILES, "--data=/data", "shop:app")
+    page = (ROOT / "ADOPTING.md").read_text().splitlines()
+    for title, line in re.findall(r"(?m)^\? (.*?): .* \(../hello/ADOPTING.md:(\d+)\)$", said):
+        assert page[int(line) - 1].startswith(f"- **{title}")
+    assert re.sub(r"wrote .*\n| +\(.*:\d+\)", "", said) == SAID
+    assert adopt.read("Dockerfile.orig") == FILES["Dockerfile"]
