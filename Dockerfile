@@ -11,15 +11,16 @@ COPY requirements/build.txt /
 RUN pip install --no-cache-dir --require-hashes --requirement build.txt
 COPY . /src
 # - Hidden files are deleted because a tar or a git URL as context bypasses .dockerignore: a .env must not reach the wheel.
+# - docker/ is moved because setuptools would take it for a second package.
 # - The wheel has one date, so that the same source gives the same bytes; installed files are dated by their content.
 # - The check of the backend is skipped, because the lock answers it and it takes a third of the build.
 # - Static files get a folder, and so a layer, of their own: a code change does not push them again.
 # - The app lies in a folder of its own, because BuildKit checksums the whole folder that COPY --from names.
 WORKDIR /out/app
-RUN find /src -mindepth 1 -name '.*' -prune -exec rm -r {} + && export SOURCE_DATE_EPOCH=315532800 \
+RUN mv /src/docker / && find /src -mindepth 1 -name '.*' -prune -exec rm -r {} + && export SOURCE_DATE_EPOCH=315532800 \
     && python -m build --wheel --no-isolation --skip-dependency-check --outdir /wheels /src \
     && python -m installer --destdir . --compile-bytecode 0 /wheels/*.whl \
-    && python /src/docker/dates.py . \
+    && python /docker/dates.py . \
     && mkdir /out/static && find . -type d -name static -prune \
         -exec cp --archive --parents --target-directory=/out/static {} \; -exec rm -r {} \;
 
