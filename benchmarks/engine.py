@@ -53,7 +53,7 @@ def unpacked(path):
         return layer.seek(0, os.SEEK_END)
 
 
-def start(image, options=()):
+def start(image, *options):
     """Run a server on port 8080 of a container, with options of `docker run`, until it has answered once.
 
     Return the seconds from calling `docker run` to the right answer; raise TimeoutError when there was none in 60.

@@ -1,5 +1,5 @@
 # The classic pair: a Go server in the image that builds it, and the binary alone.
-FROM golang:1.24 AS one-stage
+FROM golang:1.24 AS full
 WORKDIR /src
 COPY server.go .
 # Without the cache mount, each change would compile the standard library again.
@@ -9,6 +9,6 @@ EXPOSE 8080
 CMD ["/server"]
 
 FROM scratch
-COPY --from=one-stage /server /server
+COPY --from=full /server /server
 EXPOSE 8080
 CMD ["/server"]

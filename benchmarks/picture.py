@@ -1,9 +1,9 @@
-"""The picture of the README: what each image takes on disk. It needs no background, in light and in dark mode."""
+"""The picture of the README: what four steps take on disk. It needs no background, in light and in dark mode."""
 
 HEAD = """\
 <svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 860 {height}" font-family="ui-sans-serif, system-ui, sans-serif" \
 font-size="13">
-  <title>Size on disk: {title}</title>
+  <title>Size on disk before and after</title>
   <style>
     text {{ fill: #59636e }} .name {{ font-weight: 600; fill: #1f2328 }} rect {{ fill: #8c959f }}
     .ships rect {{ fill: #2f81f7 }} .ships .name {{ fill: #2f81f7 }}
@@ -11,22 +11,17 @@ font-size="13">
   </style>
 """
 ROW = """\
-  <g{ships}><text class="name" x="0" y="{text}">{name}</text><rect x="120" y="{y}" width="{width:.1f}" height="18" \
+  <g{ships}><text class="name" x="0" y="{text}">{name}</text><rect x="90" y="{y}" width="{width:.1f}" height="18" \
 rx="2"/><text x="{end:.1f}" y="{text}">{label}</text></g>
 """
-SHIPS = ' class="ships"'
 
 
-def draw(sizes):
-    """Return an SVG with a bar for each of `sizes`, {name: {"disk": bytes}}, those of Go apart from the rest."""
-    largest = max(size["disk"] for size in sizes.values())
-    rows, y = "", 4
-    for name, size in sizes.items():
-        if name.startswith("Go") and "Go" not in rows:
-            y += 14
-        width = size["disk"] / largest * 660
-        label = f"{size['disk'] / 1e6:,.{0 if size['disk'] >= 1e8 else 1}f} MB"
-        ships = SHIPS if name in ("runtime", "bare") else ""
-        rows += ROW.format(ships=ships, name=name, y=y, text=y + 14, width=width, end=128 + width, label=label)
-        y += 28
-    return HEAD.format(height=y, title=", ".join(sizes)) + rows + "</svg>\n"
+def draw(disk):
+    """Return an SVG with bars for the bytes of `disk`, {name: bytes}: the first two steps, and what ships."""
+    rows = ""
+    for number, name in enumerate(name for name in disk if name[0] in "1267"):
+        y, width = 4 + 28 * number, disk[name] / max(disk.values()) * 690
+        ships = ' class="ships"' if name[0] in "67" else ""
+        label = f"{disk[name] / 1e6:,.0f} MB"
+        rows += ROW.format(ships=ships, name=name, y=y, text=y + 14, width=width, end=98 + width, label=label)
+    return HEAD.format(height=116) + rows + "</svg>\n"

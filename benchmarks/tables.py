@@ -1,10 +1,12 @@
-"""What the READMEs state of the results, as Markdown: each part stands between markers of its function's name."""
+"""The figures of the READMEs. People write the words, and this writes the numbers beside them, in two kinds of places:
 
-import json
+- the last cells of each row of a table below <!-- NAME -->: NAME is a key of `tables`, the row's first cell one of it
+- the number before <!--KIND ROW--> or <!--KIND ROW/ROW-->, which is a ratio: 2.1<!--start 3/6--> times
+"""
+
 import re
+from itertools import pairwise
 from statistics import median
-
-WEIGHTS = ["image", "on disk", "compressed", "pushed after a code change"]
 
 
 def weigh(before, after):
@@ -19,115 +21,72 @@ def weigh(before, after):
     }
 
 
-def images(results):
-    """Return the summary: a row for each Python image, with medians."""
-    code, full = results["build"]["code"], results["start"]["full"]
-    rows = [
-        [*weights(results["size"], name), f"{median(code[name]):.1f} s", f"{median(full[name]):.2f} s"]
-        for name in code
-    ]
-    return table([*WEIGHTS, "rebuild", "start"], rows)
+def tables(results):
+    """Return {table: {row: [cells]}}."""
+    disk, code, start = results["disk"], results["code"], results["start"]
+    steps = [name for name in code if name[0].isdigit()]
+    return {
+        "steps": {
+            name: [size(disk[name]), size(results["pushed"][name]), seconds(code[name]), seconds(start[name])]
+            for name in code
+        },
+        "size": {name: sizes(results, name) for name in disk},
+        "gallery": {name: sizes(results, name, "gallery ") for name in results["gallery disk"]},
+        "build": {name: [spread(results[kind][name]) for kind in ("code", "dependency", "cold")] for name in code},
+        "start": {name: [spread(start[name]), spread(results["slow"].get(name))] for name in start},
+        "ratios": {
+            after: [spread(ratios(results[kind], after, before), "") for kind in ("code", "start")]
+            for before, after in pairwise(steps)
+        },
+        "machine": {name: [text] for name, text in results["machine"].items()},
+    }
 
 
-def ratios(results):
-    """Return two sentences of how `runtime` and `bare` compare with what they replace."""
-    names = ("one stage", "slim", "runtime", "bare")
-    full, slim, runtime, bare = (results["size"][name]["disk"] for name in names)
-    starts = results["start"]["full"]
-    slims, venvs, uvs = (ratio(starts["runtime"], starts[name]) for name in ("slim", "venv", "uv"))
-    return (
-        f"`runtime` is {full / runtime:.1f} times smaller than one stage on the full image and"
-        f" {100 * (1 - runtime / slim):.0f} % smaller than one stage on slim; `bare` is {full / bare:.0f} and"
-        f" {slim / bare:.1f} times smaller. `runtime` starts in {slims:.2f} of the time of slim, {venvs:.2f} of that"
-        f" of venv and {uvs:.2f} of that of uv."
-    )
-
-
-def second(results):
-    """Return two sentences of how the same ratios are for the second app, which has more dependencies."""
-    full, slim, runtime, bare = (results["gallery"][name]["disk"] for name in ("one stage", "slim", "runtime", "bare"))
-    return (
-        "The ratio to the full image shrinks as dependencies grow. An app with gevent, a package that compiles and"
-        f" 1 MB of static files is {full / runtime:.1f} times smaller in `runtime` and {full / bare:.0f} times in"
-        f" `bare`; beside slim, where it needs a compiler, {slim / runtime:.1f} and {slim / bare:.1f} times."
-    )
-
-
-def size(results):
-    """Return the table of sizes, with Go."""
-    return table(WEIGHTS, [weights(results["size"], name) for name in results["size"]])
-
-
-def gallery(results):
-    """Return the table of the second app's sizes."""
-    return table(WEIGHTS, [weights(results["gallery"], name) for name in results["gallery"]])
-
-
-def build(results):
-    """Return the table of build times."""
-    kinds = {"code": "after a code change", "dependency": "after a dependency change", "cold": "cold"}
-    return spreads(results["build"], kinds)
-
-
-def start(results):
-    """Return the table of start times."""
-    return spreads(results["start"], {"full": "start", "slow": "start with 0.2 CPU"})
-
-
-def machine(results):
-    """Return what the figures depend on."""
-    return results["machine"]
-
-
-def fill(text, parts):
-    """Return `text` with each of `parts`, {name: lines}, between its markers; raise ValueError without a marker."""
-    for name, lines in parts.items():
-        before, opening, rest = text.partition(f"<!-- {name} -->\n")
-        _, closing, after = rest.partition(f"<!-- /{name} -->")
-        if not closing:
-            raise ValueError(f"<!-- {name} --> and <!-- /{name} --> have to stand in the README, each in its line")
-        text = f"{before}{opening}{lines}\n{closing}{after}"
-    return text
-
-
-def ratio(ours, theirs):
-    """Return the median of the rounds' ratios: what a machine does besides hits both of one round."""
-    return median(one / other for one, other in zip(ours, theirs, strict=True))
-
-
-def weights(sizes, name):
-    return [name, *(bytes_(sizes[name][kind]) for kind in ("disk", "compressed", "pushed"))]
-
-
-def spreads(found, kinds):
-    """Return a table of medians, lowest and highest: a column for each of `kinds`, of which the first has all rows."""
-
-    def spread(values):
-        if not values:
-            return ""
-        digits = 1 if median(values) >= 2 else 2
-        middle, low, high = (f"{value:.{digits}f}" for value in (median(values), min(values), max(values)))
-        return f"{middle} s ({low} to {high})"
-
-    rows = [[row, *(spread(found[kind].get(row)) for kind in kinds)] for row in found[next(iter(kinds))]]
-    return table(["image", *kinds.values()], rows)
-
-
-def bytes_(count):
+def size(count):
     return f"{count / 1e6:,.1f} MB" if count >= 1e5 else f"{count / 1e3:.1f} kB"
 
 
-def table(head, rows):
-    """Return a Markdown table; the names of stages stand in backquotes."""
-    rows = [[f"`{name}`" if name in ("runtime", "bare") else name, *cells] for name, *cells in rows]
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in [head, ["---"] * len(head), *rows])
+def sizes(results, name, prefix=""):
+    return [size(results[prefix + kind][name]) for kind in ("disk", "compressed", "pushed")]
 
 
-def dump(results):
-    """Return the results as JSON, a list of numbers in one line."""
-    text = json.dumps(results, indent=1)
-    return re.sub(r"\[[^\[\]{}]*\]", lambda found: re.sub(r"\s+", " ", found[0]), text) + "\n"
+def seconds(values, unit=" s"):
+    return f"{median(values):.{1 if median(values) >= 2 else 2}f}{unit}"
 
 
-SUMMARY = (images, ratios, second)  # of the README.md at the top
-DETAILS = (size, gallery, build, start, machine)  # of that beside this file
+def spread(values, unit=" s"):
+    """Return the median, the lowest and the highest of the rounds, as text."""
+    if not values:
+        return "-"
+    middle, low, high = (seconds([value], "") for value in (median(values), min(values), max(values)))
+    return f"{middle}{unit} ({low} to {high})"
+
+
+def ratios(found, one, other):
+    """Return the ratio of two images in each round, in which whatever else a machine does hits both."""
+    return [ours / theirs for ours, theirs in zip(found[one], found[other], strict=True)]
+
+
+def fill(text, results):
+    """Return a README with the figures of the results in place of those that stand there."""
+    for name, rows in tables(results).items():
+        before, marker, rest = text.partition(f"<!-- {name} -->\n")
+        table, end, after = rest.partition("\n\n")
+        text = before + marker + re.sub(".+", lambda line, rows=rows: row(line[0], rows), table) + end + after
+    return re.sub(r"[\d.,]+<!--(.+?)-->", lambda found: f"{number(results, found[1])}<!--{found[1]}-->", text)
+
+
+def number(results, marker):
+    """Return what a marker asks for, as text: "KIND ROW/ROW", or megabytes for "KIND ROW"; a row by its first word."""
+    kind, _, rows = marker.rpartition(" ")
+    found = {name.split()[0]: value if isinstance(value, list) else [value] for name, value in results[kind].items()}
+    one, _, other = rows.partition("/")
+    value = median(ratios(found, one, other)) if other else found[one][0] / 1e6
+    return f"{value:,.{0 if value >= 10 else 1}f}"
+
+
+def row(line, rows):
+    """Return a line of a table with the cells of its row; a link, backquotes and brackets are not part of its name."""
+    words = [cell.strip() for cell in line.strip("|").split("|")]
+    cells = rows.get(re.sub(r"\(.*\)|[\[\]`]", "", words[0]))
+    return f"| {' | '.join([*words[: -len(cells)], *cells])} |" if cells else line

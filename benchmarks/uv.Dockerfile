@@ -1,5 +1,5 @@
-# The recipe of uv's documentation: https://docs.astral.sh/uv/guides/integration/docker/
-FROM python:3.14-slim AS builder
+# The recipe of uv's documentation, but built on the full image: https://docs.astral.sh/uv/guides/integration/docker/
+FROM python:3.14 AS builder
 COPY requirements/bench.txt /
 RUN pip install --no-cache-dir --require-hashes --requirement bench.txt
 # uv trusts its own list of certificates; pip trusts the system's, which may hold that of a company's proxy.

@@ -1,4 +1,4 @@
-"""The READMEs and the picture state the results of the last run."""
+"""The READMEs and the picture state the results of the last run, and each step builds and answers."""
 
 import json
 
@@ -8,30 +8,21 @@ import pytest
 import tables
 from project import ROOT
 
-
-@pytest.fixture
-def results():
-    return json.loads((ROOT / "benchmarks/results.json").read_text())
+RESULTS = json.loads((ROOT / "benchmarks/results.json").read_text())
+PAGES = [readme.read_text() for readme in bench.READMES]
 
 
-@pytest.mark.parametrize("readme", bench.READMES, ids=["README.md", "benchmarks/README.md"])
-def test_readme_states_the_results(results, readme):
-    assert bench.stated(readme, results) == readme.read_text()
+def test_readmes_and_picture_state_the_results():
+    assert [tables.fill(page, RESULTS) for page in PAGES] == PAGES
+    assert picture.draw(RESULTS["disk"]) == (ROOT / "benchmarks/images.svg").read_text()
 
 
-def test_picture_shows_the_results(results):
-    assert picture.draw(results["size"]) == (ROOT / "benchmarks/images.svg").read_text()
-
-
-@pytest.mark.parametrize("part", [tables.images, tables.ratios, tables.size])
-def test_no_figure_of_size_is_from_memory(results, part):
-    size = results["size"]
-    changed = results | {"size": size | {"runtime": size["runtime"] | {"disk": 2 * size["runtime"]["disk"]}}}
-    assert part(changed) != part(results)
-
-
-def test_results_are_as_they_were_written(results):
-    assert tables.dump(results) == (ROOT / "benchmarks/results.json").read_text()
+@pytest.mark.parametrize("table", tables.tables(RESULTS))
+def test_each_row_of_a_table_is_in_a_readme(table):
+    found = [page.partition(f"<!-- {table} -->\n")[2].partition("\n\n")[0] for page in PAGES]
+    other = {name: ["another figure"] for name in tables.tables(RESULTS)[table]}
+    lines = [tables.row(line, other) for text in found for line in text.splitlines()]
+    assert "".join(lines).count("another figure") == len(other)
 
 
 def test_only_new_layers_are_pushed():
@@ -39,10 +30,12 @@ def test_only_new_layers_are_pushed():
     assert tables.weigh(before, {"base": (40, 100), "changed": (2, 3)}) == {"disk": 103, "compressed": 41, "pushed": 2}
 
 
-def test_ratio_is_the_median_of_the_rounds():
-    assert tables.ratio([1, 2, 9], [2, 2, 3]) == 1
+def test_ratio_in_a_sentence_is_the_median_of_the_rounds():
+    results = RESULTS | {"start": {"1 full": [2, 2, 6], "2 slim": [1, 8, 2]}}
+    assert tables.number(results, "start 1/2") == "2.0"
 
 
-def test_missing_marker_is_an_error():
-    with pytest.raises(ValueError, match="<!-- size -->"):
-        tables.fill("<!-- size -->\n", {"size": "1 MB"})
+@pytest.mark.parametrize("step", bench.STEPS)
+def test_step_builds_and_answers(build, serve, step):
+    *options, context = bench.STEPS[step]
+    assert serve(build(ROOT / context, *options)).request()[2] == b"Hello world!"

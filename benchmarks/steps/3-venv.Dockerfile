@@ -1,4 +1,4 @@
-# The most common recipe of two stages: a virtual environment with the dependencies and the app, copied in one layer.
+# Two stages, so that every dependency builds and no compiler ships: slim gets a copy of a virtual environment.
 FROM python:3.14 AS builder
 RUN python -m venv /venv
 ENV PATH=/venv/bin:$PATH

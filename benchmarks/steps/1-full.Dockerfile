@@ -1,0 +1,9 @@
+# One stage on the full image: the recipe on the official image's page, dependencies before the source.
+FROM python:3.14
+WORKDIR /app
+COPY requirements/runtime.txt .
+RUN pip install --no-cache-dir --require-hashes --requirement runtime.txt
+COPY docker/gunicorn.conf.py /etc/
+COPY . .
+EXPOSE 8080
+CMD ["gunicorn", "--config=/etc/gunicorn.conf.py"]

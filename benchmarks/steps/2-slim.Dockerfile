@@ -1,0 +1,9 @@
+# One stage on slim, so that no compiler ships: a dependency without a wheel does not build any more.
+FROM python:3.14-slim
+WORKDIR /app
+COPY requirements/runtime.txt .
+RUN pip install --no-cache-dir --require-hashes --requirement runtime.txt
+COPY docker/gunicorn.conf.py /etc/
+COPY . .
+EXPOSE 8080
+CMD ["gunicorn", "--config=/etc/gunicorn.conf.py"]
