@@ -102,7 +102,7 @@ def measure(folder):
         weigh(name, folder / name)
     second = gallery(folder / "gallery")
     for name in GALLERY:
-        weigh(name, second, "gallery ")
+        weigh(name, second, "gallery-")
     for number in range(ROUNDS):
         say(f"build, round {number + 1} of {ROUNDS}")
         for name in STEPS:

@@ -1,7 +1,7 @@
 """The figures of the READMEs. People write the words, and this writes the numbers beside them, in two kinds of places:
 
 - the last cells of each row of a table below <!-- NAME -->: NAME is a key of `tables`, the row's first cell one of it
-- the number before <!--KIND ROW--> or <!--KIND ROW/ROW-->, which is a ratio: 2.1<!--start 3/6--> times
+- the number before <!--KIND:ROW--> or <!--KIND:ROW/ROW-->, which is a ratio: 2.1<!--start:3/6--> times
 """
 
 import re
@@ -23,17 +23,24 @@ def weigh(before, after):
 
 def tables(results):
     """Return {table: {row: [cells]}}."""
-    disk, code, start = results["disk"], results["code"], results["start"]
+    disk, pushed, code, start = (results[kind] for kind in ("disk", "pushed", "code", "start"))
     steps = [name for name in code if name[0].isdigit()]
+
+    def sizes(name, prefix=""):
+        return [size(results[prefix + kind][name]) for kind in ("disk", "compressed", "pushed")]
+
+    def spreads(name, kinds):
+        return [spread(results[kind].get(name)) for kind in kinds]
+
     return {
         "steps": {
-            name: [size(disk[name]), size(results["pushed"][name]), seconds(code[name]), seconds(start[name])]
+            name: [*map(figure, (disk[name] / 1e6, pushed[name] / 1e3, median(code[name]), median(start[name])))]
             for name in code
         },
-        "size": {name: sizes(results, name) for name in disk},
-        "gallery": {name: sizes(results, name, "gallery ") for name in results["gallery disk"]},
-        "build": {name: [spread(results[kind][name]) for kind in ("code", "dependency", "cold")] for name in code},
-        "start": {name: [spread(start[name]), spread(results["slow"].get(name))] for name in start},
+        "size": {name: sizes(name) for name in disk},
+        "gallery": {name: sizes(name, "gallery-") for name in results["gallery-disk"]},
+        "build": {name: spreads(name, ("code", "dependency", "cold")) for name in code},
+        "start": {name: spreads(name, ("start", "slow")) for name in start},
         "ratios": {
             after: [spread(ratios(results[kind], after, before), "") for kind in ("code", "start")]
             for before, after in pairwise(steps)
@@ -42,24 +49,17 @@ def tables(results):
     }
 
 
+def figure(value):
+    return f"{value:,.{0 if value >= 100 else 1 if value >= 2 else 2}f}"
+
+
 def size(count):
-    return f"{count / 1e6:,.1f} MB" if count >= 1e5 else f"{count / 1e3:.1f} kB"
-
-
-def sizes(results, name, prefix=""):
-    return [size(results[prefix + kind][name]) for kind in ("disk", "compressed", "pushed")]
-
-
-def seconds(values, unit=" s"):
-    return f"{median(values):.{1 if median(values) >= 2 else 2}f}{unit}"
+    return f"{figure(count / 1e6)} MB" if count >= 1e5 else f"{figure(count / 1e3)} kB"
 
 
 def spread(values, unit=" s"):
     """Return the median, the lowest and the highest of the rounds, as text."""
-    if not values:
-        return "-"
-    middle, low, high = (seconds([value], "") for value in (median(values), min(values), max(values)))
-    return f"{middle}{unit} ({low} to {high})"
+    return f"{figure(median(values))}{unit} ({figure(min(values))} to {figure(max(values))})" if values else "-"
 
 
 def ratios(found, one, other):
@@ -73,20 +73,19 @@ def fill(text, results):
         before, marker, rest = text.partition(f"<!-- {name} -->\n")
         table, end, after = rest.partition("\n\n")
         text = before + marker + re.sub(".+", lambda line, rows=rows: row(line[0], rows), table) + end + after
-    return re.sub(r"[\d.,]+<!--(.+?)-->", lambda found: f"{number(results, found[1])}<!--{found[1]}-->", text)
+    return re.sub(r"[\d.,]+<!--(\S+)-->", lambda found: f"{number(results, found[1])}<!--{found[1]}-->", text)
 
 
 def number(results, marker):
-    """Return what a marker asks for, as text: "KIND ROW/ROW", or megabytes for "KIND ROW"; a row by its first word."""
-    kind, _, rows = marker.rpartition(" ")
+    """Return what a marker asks for, as text: "KIND:ROW/ROW", or megabytes for "KIND:ROW"; a row by its first word."""
+    kind, _, rows = marker.partition(":")
     found = {name.split()[0]: value if isinstance(value, list) else [value] for name, value in results[kind].items()}
     one, _, other = rows.partition("/")
-    value = median(ratios(found, one, other)) if other else found[one][0] / 1e6
-    return f"{value:,.{0 if value >= 10 else 1}f}"
+    return figure(median(ratios(found, one, other)) if other else found[one][0] / 1e6)
 
 
 def row(line, rows):
     """Return a line of a table with the cells of its row; a link, backquotes and brackets are not part of its name."""
-    words = [cell.strip() for cell in line.strip("|").split("|")]
+    words = [cell.strip() for cell in line[1:-1].split("|")]
     cells = rows.get(re.sub(r"\(.*\)|[\[\]`]", "", words[0]))
-    return f"| {' | '.join([*words[: -len(cells)], *cells])} |" if cells else line
+    return f"|{'|'.join([*words[: -len(cells)], *cells])}|" if cells else line

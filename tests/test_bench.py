@@ -32,7 +32,7 @@ def test_only_new_layers_are_pushed():
 
 def test_ratio_in_a_sentence_is_the_median_of_the_rounds():
     results = RESULTS | {"start": {"1 full": [2, 2, 6], "2 slim": [1, 8, 2]}}
-    assert tables.number(results, "start 1/2") == "2.0"
+    assert tables.number(results, "start:1/2") == "2.0"
 
 
 @pytest.mark.parametrize("step", bench.STEPS)

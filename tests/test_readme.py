@@ -5,7 +5,7 @@ import subprocess
 import sys
 
 import pytest
-from project import ROOT, RUN, run
+from project import ROOT, RUN, edit, run
 from servers import Process, free_port
 
 README = (ROOT / "README.md").read_text()
@@ -13,10 +13,10 @@ README = (ROOT / "README.md").read_text()
 ADOPT = re.search("## Put your own app in.*?(?=\n## )", README, re.DOTALL)[0]
 BLOCKS = re.findall(r"```sh\n(.*?)```", README.replace(ADOPT, ""), re.DOTALL)
 COMMANDS = [line.strip() for block in BLOCKS for line in block.splitlines() if line.strip()]
-SERVE = [command for command in COMMANDS if "docker run" in command or command == "make run"]
-# What runs this test, what test_reproduce.py, test_sbom.py and test_proxy.py run, and what takes ten minutes.
-ELSEWHERE = {"make test", "make reproduce", "make sbom", "make bench", "make lock"}
-ELSEWHERE |= {"docker compose up --detach --build --wait", "deploy/rollout.sh"}
+SERVE = ["make run", *(command for command in COMMANDS if "docker run" in command)]
+STEPS = [command for command in COMMANDS if "hello:full" in command or "docker images" in command]
+# What runs this test, and what test_reproduce.py, test_proxy.py and test_rollout.py run.
+ELSEWHERE = {"make test", "make reproduce", "docker compose up --detach --build --wait", "deploy/rollout.sh"}
 
 
 @pytest.mark.parametrize("command", SERVE)
@@ -32,17 +32,26 @@ def test_command_serves(request, command, tmp_path):
     subprocess.run(["docker", "image", "rm", "--force", name], capture_output=True)
 
 
-def test_flask_run_finds_the_app_after_nothing_but_pip_install(source, tmp_path):
+def test_first_and_last_step_are_built_and_listed(docker):
+    listed = run("bash", "-ec", "\n".join(STEPS).replace(" hello", f" {RUN}"), cwd=ROOT)
+    docker("image", "rm", f"{RUN}:full", f"{RUN}:bare")
+    assert {"full", "bare"} < set(listed.split())
+
+
+def test_flask_run_debug_loads_an_edit(source, tmp_path):
+    """After nothing but pip install."""
     run(sys.executable, "-m", "venv", tmp_path / "venv")
     run(tmp_path / "venv/bin/pip", "install", "--quiet", ".", cwd=source)
     port = free_port()
-    command = [tmp_path / "venv/bin/flask", "run"]
+    command = [tmp_path / "venv/bin/flask", "run", "--debug"]
     with Process(command, source, tmp_path / "log", port, FLASK_RUN_PORT=str(port)) as server:
-        assert server.wait_for_answer().request()[2] == b"Hello world!", server.log()
+        server.wait_for_answer()
+        edit(source / "hello_app/__init__.py", "Hello world!", "Hello again!")
+        server.wait(lambda: server.answers() and server.request()[2] == b"Hello again!", "the edit")
 
 
 def test_other_commands_are_run_elsewhere():
-    assert {*COMMANDS, *re.findall(r"`(make \w+)`", README)} - {*SERVE} - ELSEWHERE == set()
+    assert {*COMMANDS, *re.findall(r"`(make \w+)`", README)} - {*SERVE, *STEPS} - ELSEWHERE == set()
 
 
 LINKS = {
