@@ -124,16 +124,13 @@ def measure(folder):
 
 def machine():
     """Return what the figures depend on: {name: text}."""
-    info = json.loads(engine.docker("info", "--format={{json .}}"))
-    inside = engine.docker("run", "--rm", tag("2 slim"), "sh", "-c", "python -V; cat /proc/cpuinfo")
-    cpu = re.search(r"model name\s*: (.*)", inside)
+    docker, cores = engine.docker("info", "--format={{.ServerVersion}} {{.NCPU}}").split()
+    inside = engine.docker("run", "--rm", tag("2 slim"), "sh", "-c", "python -V; uname -m; cat /proc/cpuinfo")
+    processor = re.search(r"model name\s*: (.*)|$", inside)[1] or inside.split()[2]
     locks = "".join((ROOT / f"requirements/{name}.txt").read_text() for name in ("runtime", "bench"))
-    return {
-        "date": str(datetime.date.today()),
-        "processor": f"{cpu[1] if cpu else info['Architecture']}, {info['NCPU']} cores",
-        "Docker": info["ServerVersion"],
-        "Python": inside.split()[1],
-    } | dict(re.findall(r"^(flask|gunicorn|uv)==(\S+)", locks, re.MULTILINE))
+    packages = dict(re.findall(r"^(flask|gunicorn|uv)==(\S+)", locks, re.MULTILINE))
+    found = {"date": str(datetime.date.today()), "processor": f"{processor}, {cores} cores", "Docker": docker}
+    return found | {"Python": inside.split()[1]} | packages
 
 
 def main():
