@@ -10,13 +10,14 @@ FROM python:3.14 AS application
 COPY requirements/build.txt /
 RUN pip install --no-cache-dir --require-hashes --requirement build.txt
 COPY . /src
+# The app has a folder of its own, because BuildKit checksums everything in the folder that COPY --from names.
+WORKDIR /out/app
 # - Hidden files are deleted because a tar or a git URL as context bypasses .dockerignore: a .env must not reach the wheel.
 # - docker/ is moved because setuptools would take it for a second package.
-# - The wheel has one date, so that the same source gives the same bytes; installed files are dated by their content.
-# - The check of the backend is skipped, because the lock answers it and it takes a third of the build.
-# - Static files get a folder, and so a layer, of their own: a code change does not push them again.
-# - The app lies in a folder of its own, because BuildKit checksums the whole folder that COPY --from names.
-WORKDIR /out/app
+# - SOURCE_DATE_EPOCH gives the wheel one date, so that the same source gives the same bytes.
+# - dates.py dates installed files by their content, so that a browser notices a change.
+# - The check of the backend is skipped: the lock pins it, and the check takes a third of the build.
+# - Static files get a layer of their own, so that a code change does not push them again.
 RUN mv /src/docker / && find /src -mindepth 1 -name '.*' -prune -exec rm -r {} + && export SOURCE_DATE_EPOCH=315532800 \
     && python -m build --wheel --no-isolation --skip-dependency-check --outdir /wheels /src \
     && python -m installer --destdir . --compile-bytecode 0 /wheels/*.whl \
@@ -29,7 +30,7 @@ FROM python:3.14-slim AS installed
 # - Bytecode is compiled now, because slim has none and a non-root user can never write any. SOURCE_DATE_EPOCH has it
 #   checked by hash: the dates of files change when an image is made reproducible.
 # - pip goes, because it has done its work and scanners would report it.
-# - The user gets a name, and can write to /tmp and /dev/shm alone.
+# - The user gets a name, and can write only to /tmp and /dev/shm.
 RUN --mount=type=bind,from=dependencies,source=/wheels,target=/wheels \
     --mount=type=bind,source=docker/bytecode.py,target=/bytecode.py \
     --mount=type=bind,source=docker/dates.py,target=/dates.py --mount=type=tmpfs,target=/tmp \
@@ -43,6 +44,7 @@ COPY --chmod=755 docker/probe.py /usr/local/bin/probe
 COPY --chmod=644 docker/gunicorn.conf.py /etc/
 
 # 4. bare: the app on nothing but Python and the libraries that it links: docker build --target bare
+# An image from scratch inherits nothing, so it repeats what runtime declares.
 FROM installed AS collection
 RUN --mount=type=bind,source=docker,target=/docker sh /docker/collect.sh
 FROM scratch AS bare
@@ -55,8 +57,8 @@ CMD ["gunicorn", "--config=/etc/gunicorn.conf.py"]
 COPY --from=application /out/static /
 COPY --from=application /out/app /
 
-# 5. runtime: the image that ships, built when no target is named. A code change makes only its last layer again, so the
-# code comes last. bare declares the same, because an image from scratch inherits nothing.
+# 5. runtime: the image that ships, built when no target is named. The code comes last, so a code change makes only the
+# last layer again.
 FROM installed AS runtime
 ENV PYTHONUNBUFFERED=1
 USER 10001:10001

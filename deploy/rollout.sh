@@ -13,8 +13,8 @@ clear_up() {
     docker compose rm --force app > /dev/null
     for id in $(replicas --status restarting); do docker rm --force "$id" > /dev/null; done
 }
-# Let nginx use these replicas alone, or with no name all that Docker's DNS lists, and wait for its old workers: they
-# hold the requests that run in other replicas.
+# Send requests to these replicas alone, or without a name to all that Docker's DNS lists, and wait until nginx's old
+# workers have finished theirs.
 route() {
     servers=$(printf 'server %.12s:8080 max_fails=0; ' "$@")  # DNS knows a container by twelve digits of its id
     [ $# -gt 0 ] && pin="s/set .app .*;/set \$app pinned;/; s/^http {/& upstream pinned { $servers }/" || pin=
@@ -42,7 +42,7 @@ take_back() {
 }
 
 proxy nginx -t -q -c /etc/nginx/nginx.conf  # an error in it would stop the rollout half way
-# The lock: a second rollout would take the new replicas of the first for old ones.
+# A lock, because a second rollout would take the first one's new replicas for old ones.
 if ! proxy mkdir /tmp/rollout; then
     echo "Another rollout runs, or was killed: docker compose restart proxy && docker compose up --detach --wait" >&2
     exit 1

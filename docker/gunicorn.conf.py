@@ -33,7 +33,7 @@ if workers < 1:
 # as 8 where each waits for a database, for 1 MB more.
 threads = 16
 
-# In memory: on a disk, a slow write of the heartbeat gets a healthy worker killed. AWS Lambda has no /dev/shm.
+# The heartbeat is in memory: a slow write on a disk gets a healthy worker killed. AWS Lambda has no /dev/shm.
 worker_tmp_dir = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
 
 # The control socket needs a writable home directory, and logs an error in a container that has none.
@@ -50,5 +50,5 @@ accesslog = "-"
 
 
 def pre_fork(server, worker):
-    """Keep what is loaded by now shared: a garbage collection would copy its pages, 5 MB, into the workers."""
+    """Freeze what is loaded, so that the workers share it: a garbage collection would copy 5 MB of pages into each."""
     gc.freeze()
