@@ -1,0 +1,93 @@
+"""What six platforms ask of an image, as their owners' pages say, tried on any image: each platform is a claim."""
+
+import contextlib
+import re
+import select
+import shlex
+import subprocess
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from project import run
+from servers import Container
+
+NO_TIMEOUT = "--env=GUNICORN_CMD_ARGS=--timeout=0"  # what ADOPTING.md names for a platform that freezes
+# The options that stand for each platform, under the titles of the pages that state its contract.
+PLATFORMS = {
+    # "Environment variables and app settings reference", "Health probes in Azure Container Apps".
+    "Azure": ["--env=PORT=80"],
+    # "Fly Launch configuration", "Private Networking": its proxy asks internal_port, other apps ask by IPv6.
+    "Fly": ["--env=GUNICORN_CMD_ARGS=--bind=[::]:{port}"],
+    # "Pod Security Standards": a user by number, no capability. Read-only is what deploy/kubernetes.yaml adds.
+    "Kubernetes restricted": ["--read-only", "--tmpfs=/tmp", "--cap-drop=ALL", "--security-opt=no-new-privileges"],
+    # "Container runtime contract": its PORT, no CPU between requests, SIGKILL 10 s after SIGTERM.
+    "Cloud Run": ["--env=PORT=9090", NO_TIMEOUT],
+    # "Create a Lambda function using a container image": any user, read-only. /dev/shm is missing, as users report.
+    "AWS Lambda": ["--read-only", "--tmpfs=/tmp", "--ipc=none", "--user=993:990", NO_TIMEOUT],
+    # "Container Registry & Runtime", "HTTP Routing", "Dyno Types": any user, its PORT, 90 s between requests, 512 MB.
+    "Heroku": ["--env=PORT=54321", "--user=54321", "--memory=512m"],
+}
+SETTING = r"\b(?:PORT|GUNICORN_CMD_ARGS)(?==)|--user|--memory"
+
+
+def attempt(platform, image, given, port, servers):
+    """Run the image as the platform does, and fail with what is lost there."""
+    options = [text.format(port=port) for text in PLATFORMS[platform]]
+    if taken := set(re.findall(SETTING, given)) & set(re.findall(SETTING, " ".join(options))):
+        pytest.skip(f"OPTIONS have {min(taken)}")
+    port = options[0].partition("PORT=")[2] or port
+    # No platform runs the image's HEALTHCHECK, whose process would be taken for a worker.
+    options = [*shlex.split(given), "--no-healthcheck", *options]
+    servers.append(server := Container(image, options=options, port=port))
+    user = server.inspect("{{.Config.User}}") or "root"
+    number = platform != "Kubernetes restricted" or re.match(r"[1-9]\d*(:|$)", user)
+    assert number, f"the user is {user}, and runAsNonRoot takes only a number"
+    if platform in ("AWS Lambda", "Heroku") and server.inspect("{{range .Mounts}}{{.Destination}}{{end}}"):
+        pytest.skip("its volume belongs to its own user")
+    server.wait_for_answer()
+    if platform == "Azure":
+        options += ["--sysctl=net.ipv4.ip_unprivileged_port_start=1024", "--cap-drop=ALL"]
+        servers.append(denied := Container(image, options=options, port=port))
+        denied.wait(denied.ended, "the start to end with PORT=80, which it may not bind")
+        assert denied.inspect("{{.State.ExitCode}}") != "0", "the status is 0 with PORT=80, which it may not bind"
+    if platform == "Fly" and "gunicorn" in server.processes()[0]:
+        server.python(f"import socket; socket.create_connection(('::1', {port}))")
+    if platform == "Heroku":
+        with contextlib.closing(server.connect()) as kept:
+            kept.request("GET", "/")
+            kept.getresponse().read()
+            closed = kept.sock and select.select([kept.sock], [], [], 91)[0]
+            assert not closed, "it closes a connection that is idle for less than 91 s"
+    if NO_TIMEOUT in options:
+        processes, pause = run("docker", "top", server.id, "-o", "pid"), ["docker", "pause", server.id]
+        server.wait(lambda: not subprocess.run(pause, capture_output=True).returncode, "the engine to freeze it")
+        time.sleep(35)  # longer than gunicorn waits for a worker
+        with ThreadPoolExecutor() as clients:
+            answers = [clients.submit(server.answers) for _ in range(8)]
+            run("docker", "unpause", server.id)
+        time.sleep(3)  # gunicorn looks for workers that hang once a second
+        lost = sum(not answer.result() for answer in answers)
+        same = processes == run("docker", "top", server.id, "-o", "pid")
+        assert same and not lost, f"frozen for 35 s it lost {lost} of 8 requests, and {'no' if same else 'a'} worker"
+    run("docker", "kill", "--signal=TERM", server.id)
+    server.wait(server.ended, "its end after SIGTERM", 10)
+
+
+@pytest.fixture(scope="module")
+def attempts(request, docker):
+    """A future for each platform and image: all run at once, because three of them wait."""
+    given, servers = request.config.option, []
+    images = [given.image] if given.image else [request.getfixturevalue(name) for name in ("runtime", "bare")]
+    ports = docker("image", "inspect", "--format={{json .Config.ExposedPorts}}", images[0])
+    port = (re.findall(r"\d+", ports) or ["8080"])[0]
+    pairs = [(platform, image) for image in images for platform in PLATFORMS]
+    with ThreadPoolExecutor(len(pairs)) as pool:
+        yield {pair: pool.submit(attempt, *pair, given.options, port, servers) for pair in pairs}
+    for server in servers:
+        server.remove()
+
+
+@pytest.mark.parametrize("platform", PLATFORMS)
+def test_holds_on(container, image, platform, attempts):
+    attempts[platform, image].result()
