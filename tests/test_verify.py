@@ -8,14 +8,16 @@ import subprocess
 import tomllib
 
 import pytest
-from project import commit, edit, run
+from project import RUN, commit, edit, run
 from servers import Process, free_port
 
 REGISTRY = 'version: 0.1\nstorage: {{filesystem: {{rootdirectory: .}}}}\nhttp: {{addr: "127.0.0.1:{}"}}\n'
+SCANNER = f"docker/buildkit-syft-scanner:{RUN}"  # any image, which finds nothing
 # What a release has and its commit has not, how else it was built, and the status and the line of the answer.
 CASES = {
     "runtime": ([], "--target=runtime", 0, "The same to the byte: runtime of .*@sha256:.*"),
     "bare": ([], "--quiet", 0, "The same to the byte: bare of .*@sha256:.*"),
+    "SBOM": ([], f"--sbom=generator={SCANNER}", 0, "The same to the byte: bare of .*@sha256:.*"),
     "byte": (["hello_app/__init__.py", "d!", "D!"], "--quiet", 1, 'Different: .* layer 3, "COPY /out/app / .*'),
     "layer": (["Dockerfile", "/app /\n", "/app /\nWORKDIR /n\n"], "--quiet", 1, 'Different: .* layer 4, "WORKDIR .*'),
     "variable": (["Dockerfile", "ENV PATH=", "ENV PATH=/x:"], "--quiet", 1, 'Different: .* config.Env.0 "PATH=/x:.*'),
@@ -31,10 +33,12 @@ def registry(docker, tmp_path_factory):
     for program in ("docker-registry", "jq"):
         if not shutil.which(program):
             (pytest.fail if os.environ.get("REQUIRE_DOCKER") else pytest.skip)(f"{program} is not installed")
+    docker("tag", "python:3.14-slim", SCANNER)
     folder, port = tmp_path_factory.mktemp("registry"), free_port()
     (folder / "config.yml").write_text(REGISTRY.format(port))
     with Process(["docker-registry", "serve", "config.yml"], folder, folder / "log", port) as server:
         yield f"localhost:{server.wait_for_answer().port}/hello"
+    docker("image", "rm", SCANNER)
 
 
 @pytest.fixture
