@@ -15,18 +15,18 @@ from servers import Container
 NO_TIMEOUT = "--env=GUNICORN_CMD_ARGS=--timeout=0"  # what ADOPTING.md names for a platform that freezes
 # The options that stand for each platform, under the titles of the pages that state its contract.
 PLATFORMS = {
-    # "Environment variables and app settings reference", "Health probes in Azure Container Apps".
-    "Azure": ["--env=PORT=80"],
-    # "Fly Launch configuration", "Private Networking": its proxy asks internal_port, other apps ask by IPv6.
-    "Fly": ["--env=GUNICORN_CMD_ARGS=--bind=[::]:{port}"],
-    # "Pod Security Standards": a user by number, no capability. Read-only is what deploy/kubernetes.yaml adds.
-    "Kubernetes restricted": ["--read-only", "--tmpfs=/tmp", "--cap-drop=ALL", "--security-opt=no-new-privileges"],
-    # "Container runtime contract": its PORT, no CPU between requests, SIGKILL 10 s after SIGTERM.
-    "Cloud Run": ["--env=PORT=9090", NO_TIMEOUT],
-    # "Create a Lambda function using a container image": any user, read-only. /dev/shm is missing, as users report.
-    "AWS Lambda": ["--read-only", "--tmpfs=/tmp", "--ipc=none", "--user=993:990", NO_TIMEOUT],
     # "Container Registry & Runtime", "HTTP Routing", "Dyno Types": any user, its PORT, 90 s between requests, 512 MB.
     "Heroku": ["--env=PORT=54321", "--user=54321", "--memory=512m"],
+    # "Create a Lambda function using a container image": any user, read-only. /dev/shm is missing, as users report.
+    "AWS Lambda": ["--read-only", "--tmpfs=/tmp", "--ipc=none", "--user=993:990", NO_TIMEOUT],
+    # "Container runtime contract": its PORT, no CPU between requests, SIGKILL 10 s after SIGTERM.
+    "Cloud Run": ["--env=PORT=9090", NO_TIMEOUT],
+    # "Pod Security Standards": a user by number, no capability. Read-only is what deploy/kubernetes.yaml adds.
+    "Kubernetes restricted": ["--read-only", "--tmpfs=/tmp", "--cap-drop=ALL", "--security-opt=no-new-privileges"],
+    # "Fly Launch configuration", "Private Networking": its proxy asks internal_port, other apps ask by IPv6.
+    "Fly": ["--env=GUNICORN_CMD_ARGS=--bind=[::]:{port}"],
+    # "Environment variables and app settings reference", "Health probes in Azure Container Apps".
+    "Azure": ["--env=PORT=80"],
 }
 SETTING = r"\b(?:PORT|GUNICORN_CMD_ARGS)(?==)|--user|--memory"
 
@@ -37,8 +37,8 @@ def attempt(platform, image, given, port, servers):
     if taken := set(re.findall(SETTING, given)) & set(re.findall(SETTING, " ".join(options))):
         pytest.skip(f"OPTIONS have {min(taken)}")
     port = options[0].partition("PORT=")[2] or port
-    # No platform runs the image's HEALTHCHECK, whose process would be taken for a worker.
-    options = [*shlex.split(given), "--no-healthcheck", *options]
+    # No platform heeds the image's STOPSIGNAL or runs its HEALTHCHECK, whose process would be taken for a worker.
+    options = [*shlex.split(given), "--stop-signal=TERM", "--no-healthcheck", *options]
     servers.append(server := Container(image, options=options, port=port))
     user = server.inspect("{{.Config.User}}") or "root"
     number = platform != "Kubernetes restricted" or re.match(r"[1-9]\d*(:|$)", user)
@@ -70,24 +70,24 @@ def attempt(platform, image, given, port, servers):
         lost = sum(not answer.result() for answer in answers)
         same = processes == run("docker", "top", server.id, "-o", "pid")
         assert same and not lost, f"frozen for 35 s it lost {lost} of 8 requests, and {'no' if same else 'a'} worker"
-    run("docker", "kill", "--signal=TERM", server.id)
-    server.wait(server.ended, "its end after SIGTERM", 10)
+    run("docker", "stop", server.id)  # after 10 s it is killed, and the status is 137
+    assert server.inspect("{{.State.ExitCode}}") != "137", "it is killed 10 s after SIGTERM"
 
 
 @pytest.fixture(scope="module")
 def attempts(request, docker):
-    """A future for each platform and image: all run at once, because three of them wait."""
+    """A future for each platform and image: the first three wait, all at once, and meanwhile the others take turns."""
     given, servers = request.config.option, []
     images = [given.image] if given.image else [request.getfixturevalue(name) for name in ("runtime", "bare")]
     ports = docker("image", "inspect", "--format={{json .Config.ExposedPorts}}", images[0])
     port = (re.findall(r"\d+", ports) or ["8080"])[0]
-    pairs = [(platform, image) for image in images for platform in PLATFORMS]
-    with ThreadPoolExecutor(len(pairs)) as pool:
+    pairs = [(platform, image) for platform in PLATFORMS for image in images]
+    with ThreadPoolExecutor(3 * len(images) + 1) as pool:
         yield {pair: pool.submit(attempt, *pair, given.options, port, servers) for pair in pairs}
     for server in servers:
         server.remove()
 
 
-@pytest.mark.parametrize("platform", PLATFORMS)
+@pytest.mark.parametrize("platform", list(PLATFORMS)[::-1])
 def test_holds_on(container, image, platform, attempts):
     attempts[platform, image].result()
