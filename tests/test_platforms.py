@@ -46,11 +46,6 @@ def attempt(platform, image, given, port, servers):
     if platform in ("AWS Lambda", "Heroku") and server.inspect("{{range .Mounts}}{{.Destination}}{{end}}"):
         pytest.skip("its volume belongs to its own user")
     server.wait_for_answer()
-    if platform == "Azure":
-        options += ["--sysctl=net.ipv4.ip_unprivileged_port_start=1024", "--cap-drop=ALL"]
-        servers.append(denied := Container(image, options=options, port=port))
-        denied.wait(denied.ended, "the start to end with PORT=80, which it may not bind")
-        assert denied.inspect("{{.State.ExitCode}}") != "0", "the status is 0 with PORT=80, which it may not bind"
     if platform == "Fly" and "gunicorn" in server.processes()[0]:
         server.python(f"import socket; socket.create_connection(('::1', {port}))")
     if platform == "Heroku":
