@@ -119,3 +119,9 @@ def test_build_fails_where_a_locked_package_has_no_hash(docker, source):
 
 def test_build_check_finds_nothing(docker):
     docker("build", "--check", ROOT)
+
+
+def test_python_version_is_the_same_wherever_it_stands():
+    named = r"(?:python:|/python|--python-version |distroless Python )(3\.\d+)"
+    places = [*ROOT.glob("*.md"), *ROOT.glob("benchmarks/**/*Dockerfile"), ROOT / "Dockerfile"]
+    assert len({version for path in places for version in re.findall(named, path.read_text())}) == 1
