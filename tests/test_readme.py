@@ -33,8 +33,8 @@ def test_command_serves(request, command, tmp_path):
 
 
 def test_first_and_last_step_are_built_and_listed(docker):
-    listed = run("bash", "-ec", "\n".join(STEPS).replace(" hello", f" {RUN}"), cwd=ROOT)
-    docker("image", "rm", f"{RUN}:full", f"{RUN}:bare")
+    listed = run("bash", "-ec", "\n".join(STEPS).replace(" hello", f" {RUN}-steps"), cwd=ROOT)
+    docker("image", "rm", f"{RUN}-steps:full", f"{RUN}-steps:bare")
     assert {"full", "bare"} < set(listed.split())
 
 
