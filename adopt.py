@@ -34,12 +34,13 @@ parser.add_argument("app", help="MODULE:APP")
 parser.add_argument("--data", help="a folder that the app writes to, such as /data")
 parser.add_argument("--allow", action="append", default=[], help="a file or folder that the build reads")
 parser.add_argument("--compose", action="store_true", help="several replicas: compose.yaml and deploy/ too")
+parser.add_argument("--upgrade-package", action="append", default=[], help="a package to lock anew")
 args, options = parser.parse_known_args()
 module, toml, setup = args.app.partition(":")[0], read("pyproject.toml"), read("setup.py") + read("setup.cfg")
-ends = ".py", "/__init__.py"
 if not shutil.which("uv"):
     raise SystemExit("uv is missing: pip install uv")
-if not any(Path(top, module.replace(".", "/") + end).is_file() for top in ("", "src") for end in ends):
+paths = [Path(top, module.replace(".", "/") + end) for top in ("", "src") for end in (".py", "/__init__.py")]
+if not any(map(Path.is_file, paths)):
     raise SystemExit(f"There is no module {module} in this folder or in its src/")
 if not os.access(".", os.W_OK):
     raise SystemExit("This folder is not writable")
@@ -63,7 +64,10 @@ for pattern in ["Dockerfile", ".dockerignore", "docker/*", "compose.yaml", "depl
         if args.data:  # the folder above it is made before USER, so it stays root's
             text = re.sub("(?m)^USER .*\n", rf"WORKDIR {Path(args.data).parent}\n\g<0>WORKDIR {args.data}\n", text)
         kept = new[name] = (again and read(name)) or text
-        print(*difflib.unified_diff(kept.splitlines(True), text.splitlines(True), name, "pattern"), sep="", end="")
+        diff = "".join(difflib.unified_diff(kept.splitlines(True), text.splitlines(True), name, "pattern"))
+        print(
+            diff and f"{diff}(kept as it is: the command takes these lines over with | patch -p0 behind it)\n", end=""
+        )
 if not setup and not re.search(r"(?m)^\[(project|build-system)\]", toml):
     block = re.search(r"```toml\n(.*?)```", adopting, re.DOTALL)[1].replace("my-app", image)
     toml = new["pyproject.toml"] = toml + block.replace("*.py", '", "/'.join(["*.py", *entries]))
@@ -85,6 +89,7 @@ pins = dict(re.findall(r'(?m)^name = "(.+)"\nversion = "(.+)"', read("uv.lock") 
 (copy / "pins").write_text("\n".join(map("==".join, pins.items())))
 declared = setup or re.search(r"(?m)^(dependencies|dynamic) *=|^\[tool.poetry", toml)
 sources = ["pyproject.toml" if toml else "setup.py", *([] if declared else ["requirements.txt"]), "--constraint=pins"]
+options += [f"--upgrade-package={name}" for name in args.upgrade_package]
 options += [f"--python-version=3.{python}", f"--custom-compile-command=python3 {HELLO}/adopt.py '{args.app}'"]
 for name, text, *more in [("build", f"build\ninstaller\n{asked}"), ("runtime", "gunicorn>=27.0.1", *sources)]:
     command = ["uv", "pip", "compile", "--universal", "--generate-hashes", f"--output-file=requirements/{name}.txt"]
@@ -102,7 +107,7 @@ for name in [name for name in new if new[name] != read(name)]:  # written only n
 # What it finds and cannot decide, by the line of ADOPTING.md that answers.
 seen = {*re.findall(r"[\w+-]+", code + new["requirements/runtime.txt"]), *os.listdir()}
 seen -= {"psycopg"} if seen & {"psycopg-binary", "psycopg-c"} else set()
-needed = rf"({'|'.join(tops)})/.*\.py$|(?!setup|hatch_|conftest|test)[^/]+\.py$|(.*/)?(templates|static)/"
+needed = rf"({'|'.join(tops)})/.*\.py$|(?!setup|hatch_|conftest|test)[^/]+\.py$|(.*/)?(templates|static|migrations)/"
 limits = re.findall(r"(?m)^\s*(.*python\S* *= *[\"'].*?(<=?|==) *3\.(\d+).*)", toml + setup)
 found = {title: seen & {*re.findall("`(.+?)`", title)} for title in re.findall(r"(?m)^- \*\*(.+?)\*\*", adopting)}
 found["What the wheel lacks"] = {n for n in files if re.match(needed, n) and not Path(work.name, "wheel", n).exists()}

@@ -31,8 +31,9 @@ SAID = """\
 ? Another Python: requires-python = ">=3.11,<3.14"
 ? `psycopg` without an extra: psycopg
 ? Debian's packages: -y graphviz libmagic1
+? Variables and secrets: environ
 ? A data folder: instance_relative_config
-? Migrations: alembic
+? Migrations and other commands: alembic
 ? Two workers share no memory: apscheduler
 ? WebSockets: flask-socketio
 ? A queue's worker: celery
@@ -121,7 +122,7 @@ def test_locked_version_stays_until_it_is_upgraded(adopt, name):
     adopt(PACKAGE | {name: pin}, "shop:app")
     assert adopt.locked()["flask"] == "3.1.0"
     (adopt.folder / name).unlink()
-    adopt({}, "--upgrade-package=flask", "shop:app")
+    adopt({}, "--upgrade-package", "flask", "shop:app")
     assert adopt.locked()["flask"] > "3.1.0"
 
 

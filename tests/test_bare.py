@@ -141,6 +141,7 @@ RUN echo {{!r}} > {PACKAGES}/odd/__init__.py
 @pytest.mark.parametrize(("code", "status"), [("import ctypes; ctypes.CDLL(__path__[0] + '/libpq.so.5')", 1), ("", 0)])
 def test_missing_library_is_named_and_ends_the_build_where_it_is_needed(odd, code, status):
     folder = odd(LINKED.format(code))
-    done = subprocess.run(["docker", "build", "--target=bare", folder], capture_output=True, text=True)
+    command = ["docker", "build", "--progress=plain", "--target=bare", "--no-cache-filter=collection", folder]
+    done = subprocess.run(command, capture_output=True, text=True)
     assert (done.returncode, "/odd/libpq.so.5" in done.stderr) == (status, True), done.stderr
     assert re.search(r"odd/libpq\.so\.5:\s+libldap\S* => not found", done.stderr), done.stderr

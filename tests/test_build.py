@@ -71,7 +71,14 @@ def test_allow_list_admits_only_what_it_names(docker, secrets, tmp_path):
     docker_folder = {f"docker/{path.name}" for path in (ROOT / "docker").iterdir() if path.is_file()}
     locks = {f"requirements/{path.name}" for path in (ROOT / "requirements").iterdir()}
     package = {"hello_app/__init__.py", "hello_app/static/public"}
-    assert entered - docker_folder - locks == {"LICENSE", "README.md", "pyproject.toml", "wsgi.py", *package}
+    assert entered - docker_folder - locks == {
+        "LICENSE",
+        "README.md",
+        "adopt.py",
+        "pyproject.toml",
+        "wsgi.py",
+        *package,
+    }
 
 
 IMPORTED = """

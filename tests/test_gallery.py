@@ -61,7 +61,7 @@ def gallery(request, folder, hardened):
 @pytest.fixture(scope="module")
 def claims(docker, folder):
     """What `make test-image` prints of both images, and of one that breaks claims; at once, as they wait."""
-    dockerfile = b"FROM python:3.14-slim\nCMD exec python -m http.server 8080\n"
+    dockerfile = b"FROM python:3.14-slim\nCMD exec python -m http.server ${PORT:-8080}\n"
     subprocess.run(["docker", "build", "--quiet", f"--tag={NAME}:wrong", "-"], input=dockerfile, check=True)
     wrong = f"! make --silent -C ../hello test-image IMAGE={NAME}:wrong 2>&1"
     with ThreadPoolExecutor() as pool:
@@ -74,8 +74,9 @@ def claims(docker, folder):
 @pytest.mark.parametrize("target", IMAGES)
 def test_contract_holds(claims, target):
     lines = [line for line in claims[target].splitlines() if not line.startswith("make")]
-    alone = "runs hardened without an error in the log as any user: does not apply: its volume belongs to its own user"
-    assert [line for line in lines if not line.endswith(": holds")] == [alone]
+    others = {line for line in lines if not line.endswith(": holds")}
+    owned = ("runs hardened without an error in the log as any user", "holds on AWS Lambda", "holds on Heroku")
+    assert others == {f"{claim}: does not apply: its volume belongs to its own user" for claim in owned}
     assert len(lines) > 20
 
 
