@@ -2,6 +2,7 @@
 
 import argparse
 import difflib
+import json
 import os
 import re
 import shutil
@@ -37,17 +38,24 @@ parser.add_argument("--compose", action="store_true", help="several replicas: co
 parser.add_argument("--upgrade-package", action="append", default=[], help="a package to lock anew")
 args, options = parser.parse_known_args()
 module, toml, setup = args.app.partition(":")[0], read("pyproject.toml"), read("setup.py") + read("setup.cfg")
-if not shutil.which("uv"):
-    raise SystemExit("uv is missing: pip install uv")
 paths = [Path(top, module.replace(".", "/") + end) for top in ("", "src") for end in (".py", "/__init__.py")]
-if not any(map(Path.is_file, paths)):
-    raise SystemExit(f"There is no module {module} in this folder or in its src/")
-if not os.access(".", os.W_OK):
-    raise SystemExit("This folder is not writable")
+wrong = {
+    "uv is missing: pip install uv": not shutil.which("uv"),
+    f"There is no module {module} in this folder or in its src/": not any(map(Path.is_file, paths)),
+    "This folder is not writable": not os.access(".", os.W_OK),
+    "--data takes an absolute path, such as /data": args.data and args.data[0] != "/",
+    "--allow takes what lies in this folder": {*args.allow} - {*os.listdir()},
+    "docker, deploy and requirements have to be folders": any(
+        map(os.path.isfile, ("docker", "deploy", "requirements"))
+    ),
+}
+for message in filter(wrong.get, wrong):
+    raise SystemExit(message)
 
 # What the app's code imports and names. The list of its modules grows while it is read.
-local = {p.stem: p for p in [*Path("src").glob("*"), *Path().glob("*")] if p.suffix == ".py" or [*p.glob("*.py")]}
 tops, code, named = [module.partition(".")[0]], "", set()
+here = [*Path("src").glob("*"), *Path().glob("*")]
+local = {p.stem: p for p in here if p.suffix == ".py" or p.stem == tops[0] or [*p.glob("*.py")]}
 for top in tops:
     code += "\n".join(read(path) for path in [local[top], *local[top].rglob("*.py")])
     named = set(re.findall(r"(?:^[ \t]*(?:from|import) +|[\"'])(\w[\w./-]*)", code, re.MULTILINE))
@@ -59,15 +67,16 @@ entries = [name for name in [*tops, *args.allow] if Path(name).exists() and name
 again, new = Path("docker/gunicorn.conf.py").exists(), {}
 for pattern in ["Dockerfile", ".dockerignore", "docker/*", "compose.yaml", "deploy/*"][: 5 if args.compose else 3]:
     for source in filter(Path.is_file, HELLO.glob(pattern)):
-        name, text = source.relative_to(HELLO).as_posix(), read(source).replace("hello_app:create_app()", args.app)
+        name, text = (
+            source.relative_to(HELLO).as_posix(),
+            read(source).replace('"hello_app:create_app()"', json.dumps(args.app)),
+        )
         text = text.replace("!hello_app\n", "".join(f"!{entry}\n" for entry in entries))
         if args.data:  # the folder above it is made before USER, so it stays root's
             text = re.sub("(?m)^USER .*\n", rf"WORKDIR {Path(args.data).parent}\n\g<0>WORKDIR {args.data}\n", text)
         kept = new[name] = (again and read(name)) or text
         diff = "".join(difflib.unified_diff(kept.splitlines(True), text.splitlines(True), name, "pattern"))
-        print(
-            diff and f"{diff}(kept as it is: the command takes these lines over with | patch -p0 behind it)\n", end=""
-        )
+        print(diff and f"{diff}(kept: this command with | patch -p0 behind it takes these lines over)\n", end="")
 if not setup and not re.search(r"(?m)^\[(project|build-system)\]", toml):
     block = re.search(r"```toml\n(.*?)```", adopting, re.DOTALL)[1].replace("my-app", image)
     toml = new["pyproject.toml"] = toml + block.replace("*.py", '", "/'.join(["*.py", *entries]))
@@ -76,7 +85,9 @@ if not setup and not re.search(r"(?m)^\[(project|build-system)\]", toml):
 work = tempfile.TemporaryDirectory()
 copy = Path(work.name, "copy")
 allowed = {path.parts[0] for line in re.findall("(?m)^!(.+)", new[".dockerignore"]) for path in Path().glob(line)}
-shutil.copytree(".", copy, ignore=lambda folder, names: {*names} - allowed | {"docker"} if folder == "." else {})
+shutil.copytree(
+    ".", copy, ignore=lambda folder, names: {*names} - allowed | {"docker"} if folder == "." else {}, symlinks=True
+)
 (copy / "pyproject.toml").write_text(toml, encoding="utf-8")
 files = [path.relative_to(copy).as_posix().removeprefix("src/") for path in copy.rglob("*.*")]
 frontend = ["uv", "run", "--no-project", f"--with-requirements={HELLO.resolve()}/requirements/build.txt", "python"]
@@ -97,7 +108,7 @@ for name, text, *more in [("build", f"build\ninstaller\n{asked}"), ("runtime", "
     new[f"requirements/{name}.txt"] = read(copy / f"requirements/{name}.txt")
 
 for name in [name for name in new if new[name] != read(name)]:  # written only now, when all is known
-    if not again and Path(name).exists():
+    if not again and os.path.lexists(name):
         Path(name).rename(f"{name}.orig")
     Path(name).parent.mkdir(exist_ok=True)
     Path(name).write_text(new[name], encoding="utf-8", newline="\n")

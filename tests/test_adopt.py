@@ -107,13 +107,14 @@ def test_flat_app_gets_a_pyproject_and_keeps_its_markers(adopt):
 
 @pytest.mark.parametrize(("files", "asked"), [(PACKAGE, "setuptools"), (HOOKED | {"pages/index.md": ""}, "markdown")])
 def test_locks_have_hashes_no_address_and_what_the_backend_asks_for(adopt, files, asked):
-    adopt(files, "--allow=pages", "shop:app")
+    allow = [f"--allow={name}" for name in ("pages",) if f"{name}/index.md" in files]
+    adopt(files, *allow, "shop:app")
     assert {"build", "installer", asked} < set(adopt.locked("build"))
     for name in ("build", "runtime"):
         lock = adopt.read(f"requirements/{name}.txt")
         assert len(re.findall(r"(?m)^\w.*\\\n    --hash=sha256:", lock)) == len(adopt.locked(name))
         assert "://" not in lock and "index" not in lock
-    adopt({}, "--allow=pages", "shop:app")  # setuptools does not take docker/ for a package
+    adopt({}, *allow, "shop:app")  # setuptools does not take docker/ for a package
 
 
 @pytest.mark.parametrize("name", ["uv.lock", "poetry.lock", "requirements/runtime.txt"])
@@ -142,6 +143,24 @@ def test_nothing_is_written_where_it_fails(adopt, files, variables, message):
     said = adopt(files, "shop:app", status=1, **variables)
     assert message in said and said.count("\n") == 1
     assert adopt.files() == set(files)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        (["--data=data"], "--data takes an absolute path, such as /data"),
+        (["--allow=none"], "--allow takes what lies in this folder"),
+    ],
+)
+def test_wrong_option_is_said_and_nothing_is_written(adopt, wrong, message):
+    assert adopt(PACKAGE, *wrong, "shop:app", status=1) == f"{message}\n"
+    assert adopt.files() == set(PACKAGE)
+
+
+def test_namespace_package_goes_in(adopt):
+    project = HATCHLING.format('[tool.hatch.build.targets.wheel]\npackages = ["shop"]\n', "")
+    adopt({"pyproject.toml": project, "shop/web/__init__.py": FLASK}, "shop.web:app")
+    assert "\n!shop\n" in adopt.read(".dockerignore")
 
 
 def test_folder_is_not_writable(adopt):
