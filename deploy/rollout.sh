@@ -8,10 +8,14 @@ replicas() { docker compose ps --quiet "$@" app; }
 new() { replicas | grep --invert-match "$old"; }
 proxy() { docker compose exec -T proxy "$@"; }
 
-# Remove the replicas that do not run: they would start again on the old image, and nginx would find no address.
+# Remove the replicas that do not run, or start again and again: nginx would find no address, and nobody gets them healthy.
 clear_up() {
     docker compose rm --force app > /dev/null
-    for id in $(replicas --status restarting); do docker rm --force "$id" > /dev/null; done
+    for id in $(replicas); do
+        case $(docker inspect --format '{{.State.Status}} {{gt .RestartCount 0}} {{with .State.Health}}{{.Status}}{{end}}' "$id") in
+        restarting* | *"true starting") docker rm --force "$id" > /dev/null ;;
+        esac
+    done
 }
 # Send requests to these replicas alone, or without a name to all that Docker's DNS lists, and wait until nginx's old
 # workers have finished theirs.
@@ -38,22 +42,24 @@ take_back() {
     clear_up
     docker tag "$image-before" "$image"  # for the next docker compose up
     finish
-    echo "Taken back: the old replicas serve, on the old image." >&2
+    echo "Taken back: the old replicas serve, and $image is their image again." >&2
 }
 
 proxy nginx -t -q -c /etc/nginx/nginx.conf  # an error in it would stop the rollout half way
+first=$(replicas --all | head -n 1)
+image=$([ ! "$first" ] || docker inspect --format '{{.Config.Image}}' "$first")
 # A lock, because a second rollout would take the first one's new replicas for old ones.
 if ! proxy mkdir /tmp/rollout; then
-    echo "Another rollout runs, or was killed: docker compose restart proxy && docker compose up --detach --wait" >&2
+    echo "Another rollout runs. If it was killed, put its image back, and restart the proxy, which interrupts requests:" >&2
+    echo "docker tag $image-before $image && docker compose up --detach --wait && docker compose restart proxy" >&2
     exit 1
 fi
 trap 'exit 1' INT TERM
 trap unlock EXIT
 clear_up
 old=$(replicas)
-[ "$old" ] || { echo "No replica runs, start them: docker compose up --detach" >&2; exit 1; }
+[ "$old" ] || { echo "No replica runs, start them: docker compose up --detach --build" >&2; exit 1; }
 # The engine deletes an untagged image: the old one keeps a name, by which it can be taken back.
-image=$(docker inspect --format '{{.Config.Image}}' $old | head -n 1)
 docker tag "$(docker inspect --format '{{.Image}}' $old | head -n 1)" "$image-before"
 trap take_back EXIT
 route $old

@@ -15,7 +15,7 @@ if gunicorn.version_info < (27, 0, 1):
     sys.exit(f"gunicorn {gunicorn.__version__} is installed: these settings need 27.0.1 or newer")
 
 # Lines of many threads stay whole: where Python is unbuffered, each piece of a print is a write of its own.
-for stream in sys.stdout, sys.stderr:
+for stream in filter(None, (sys.stdout, sys.stderr)):
     stream.reconfigure(line_buffering=True, write_through=False)
 
 # All interfaces: on gunicorn's default, 127.0.0.1, no published port reaches it.
