@@ -45,9 +45,7 @@ wrong = {
     "This folder is not writable": not os.access(".", os.W_OK),
     "--data takes an absolute path, such as /data": args.data and args.data[0] != "/",
     "--allow takes what lies in this folder": {*args.allow} - {*os.listdir()},
-    "docker, deploy and requirements have to be folders": any(
-        map(os.path.isfile, ("docker", "deploy", "requirements"))
-    ),
+    "docker, deploy, requirements have to be folders": {*filter(os.path.isfile, ("docker", "deploy", "requirements"))},
 }
 for message in filter(wrong.get, wrong):
     raise SystemExit(message)
@@ -85,9 +83,7 @@ if not setup and not re.search(r"(?m)^\[(project|build-system)\]", toml):
 work = tempfile.TemporaryDirectory()
 copy = Path(work.name, "copy")
 allowed = {path.parts[0] for line in re.findall("(?m)^!(.+)", new[".dockerignore"]) for path in Path().glob(line)}
-shutil.copytree(
-    ".", copy, ignore=lambda folder, names: {*names} - allowed | {"docker"} if folder == "." else {}, symlinks=True
-)
+shutil.copytree(".", copy, symlinks=True, ignore=lambda at, all: {*all} - allowed | {"docker"} if at == "." else {})
 (copy / "pyproject.toml").write_text(toml, encoding="utf-8")
 files = [path.relative_to(copy).as_posix().removeprefix("src/") for path in copy.rglob("*.*")]
 frontend = ["uv", "run", "--no-project", f"--with-requirements={HELLO.resolve()}/requirements/build.txt", "python"]

@@ -53,11 +53,12 @@ class Server:
     def wait(self, condition, what, seconds=20):
         """Return the first true value of `condition()`; fail with the log after so many seconds, or slowest starts."""
         seconds *= max(1, Server.slowest)
-        deadline = time.monotonic() + seconds
+        deadline, pause = time.monotonic() + seconds, 0.02
         while not (value := condition()):
             if time.monotonic() > deadline:
                 pytest.fail(f"waited {seconds:.0f} s for {what}; the log:\n{self.log()}", pytrace=False)
-            time.sleep(0.02)
+            time.sleep(pause)
+            pause = min(0.5, pause * 1.2)  # each look at a container is a process, and many wait at once
         return value
 
     def wait_for_answer(self):
