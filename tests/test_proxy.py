@@ -101,7 +101,7 @@ def test_as_many_uploads_as_run_at_once_have_room(compose):
 
 
 def test_client_that_pauses_is_served_whole(client):
-    """For 15 s: what a client at 20 kB/s does to the buffers in between, which hold 300 kB."""
+    """For 15 s: a client at 20 kB/s leaves nginx waiting so long, as the buffers in between take 1.3 MB at once."""
     assert (
         client("""
 half_header = send(b"GET / HTTP/1.1\\r\\n")
