@@ -103,11 +103,9 @@ class Container(Server):
 
     def __init__(self, image, *command, options=(), port=8080):
         self.id = run("docker", "run", "--detach", f"--publish=127.0.0.1::{port}", *options, image, *command).strip()
-        super().__init__(self.published(port))
-
-    def published(self, port):
-        """Return the port of this machine that leads to its `port`; each start gives another one."""
-        return int(self.inspect(f'{{{{(index .NetworkSettings.Ports "{port}/tcp" 0).HostPort}}}}', wrong="0"))
+        # Once it has ended it has no port.
+        template = f'{{{{(index .NetworkSettings.Ports "{port}/tcp" 0).HostPort}}}}'
+        super().__init__(int(self.inspect(template, wrong="0")))
 
     def inspect(self, template, wrong=None):
         """Return what `docker inspect` prints; `wrong` where the template does not fit, as once it has ended."""
