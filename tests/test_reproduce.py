@@ -58,10 +58,11 @@ def test_changed_static_file_is_not_304_after_a_release_and_an_unchanged_one_is(
     """Werkzeug's ETag is of date, size and path, and a browser that has the file sends it."""
     static = source / "hello_app/static"
     static.mkdir()
-    (static / "same.css").write_text("a {}")
+    # RUN, because the cache would give the dates of a build that had the same files.
+    (static / "same.css").write_text(f"a {RUN}")
     tags = []
-    for number, content in enumerate(["b {}", "c {}", "c {}"]):
-        (static / "changed.css").write_text(content)
+    for number, content in enumerate("bcc"):
+        (static / "changed.css").write_text(f"{content} {RUN}")
         name = f"{RUN}:release-{number}"
         if number < 2:
             output = f"type=oci,name={name},dest={tmp_path / 'image.tar'}"
