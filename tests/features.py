@@ -9,9 +9,15 @@ from pathlib import Path
 from flask import Flask, Response, request
 
 PIECE = bytes(range(256)) * 32
+FORM = {"Content-Type": "multipart/form-data; boundary=x"}
 static = tempfile.TemporaryDirectory()
 Path(static.name, "big").write_bytes(PIECE * 128)
 app = Flask(__name__, static_folder=static.name, static_url_path="/static")
+
+
+def form(file):
+    """The body of a request with FORM as its headers, which uploads these bytes."""
+    return b'--x\r\nContent-Disposition: form-data; name="file"; filename="f"\r\n\r\n' + file + b"\r\n--x--\r\n"
 
 
 @app.get("/")
@@ -52,14 +58,13 @@ def print_():
 def events():
     """Two server-sent events, the first of 100 kB: the second when the first has been confirmed."""
 
-    name = request.args["id"]
-
-    def pieces():
+    def pieces(name):
         yield f"data: {'a' * 100_000}\n\n"
         wait_for(confirmed(name))
         yield "data: second\n\n"
 
-    return Response(pieces(), mimetype="text/event-stream", headers={"X-Accel-Buffering": "no"})
+    stream = pieces(request.args["id"])
+    return Response(stream, mimetype="text/event-stream", headers={"X-Accel-Buffering": "no"})
 
 
 @app.post("/events")

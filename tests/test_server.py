@@ -8,7 +8,7 @@ import uuid
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from features import PIECE
+from features import FORM, PIECE, form
 from project import ROOT
 from servers import Container
 
@@ -42,9 +42,7 @@ def test_answer_of_1_MB_is_whole(features, path, body):
 def test_upload_of_2_MB_is_whole(features):
     def check(_):
         file = os.urandom(2_000_000)
-        head = b'--x\r\nContent-Disposition: form-data; name="file"; filename="f"\r\n\r\n'
-        headers = {"Content-Type": "multipart/form-data; boundary=x"}
-        answer = features.request("/upload", "POST", head + file + b"\r\n--x--\r\n", headers)
+        answer = features.request("/upload", "POST", form(file), FORM)
         assert_body(answer, hashlib.sha256(file).hexdigest().encode())
 
     repeat(check)
