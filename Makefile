@@ -42,7 +42,7 @@ release: ## tag the version in pyproject.toml and push the tag, from which CI re
 	grep -q "^## \[$$version\] - 2" CHANGELOG.md || { echo "CHANGELOG.md has no dated entry for $$version."; exit 1; }; \
 	git tag --annotate --message="$$version" "v$$version"; git push --atomic origin HEAD:main "v$$version"
 
-reproduce: .venv/dev ## build the wheel and both images three times, and compare them to the byte
+reproduce: .venv/dev ## build both images twice, and compare their digests
 	@.venv/bin/pytest --quiet --capture=no tests/test_reproduce.py
 
 verify: ## build a released image again and compare it: make verify IMAGE=name@sha256:...
