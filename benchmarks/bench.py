@@ -140,6 +140,8 @@ def main():
             results = measure(Path(folder))
     except subprocess.CalledProcessError as error:
         sys.exit(f"{' '.join(map(str, error.cmd))}\n{error.stderr}")
+    except TimeoutError as error:
+        sys.exit(str(error))
     finally:
         engine.apart("image", "rm", *map(tag, [*IMAGES, "changed"])).communicate()
     (HERE / "results.json").write_text(json.dumps(results, indent=1) + "\n")

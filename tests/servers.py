@@ -91,26 +91,20 @@ class Process(Server):
         # Not SIGINT: what starts in the background of a shell ignores it.
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGTERM)
-        try:
-            self.process.wait(60)
-        except subprocess.TimeoutExpired:
-            os.killpg(self.process.pid, signal.SIGKILL)
-            pytest.fail(f"did not end in 60 s; the log:\n{self.log()}", pytrace=False)
+        self.process.wait(60)
 
 
 class Container(Server):
     """A container of `image`, run with options of `docker run` and a command, and `port` of it published."""
 
     def __init__(self, image, *command, options=(), port=8080):
-        self.id = run("docker", "run", "--detach", f"--publish=127.0.0.1::{port}", *options, image, *command).strip()
-        # Once it has ended it has no port.
-        template = f'{{{{(index .NetworkSettings.Ports "{port}/tcp" 0).HostPort}}}}'
-        super().__init__(int(self.inspect(template, wrong="0")))
+        super().__init__(free_port())
+        self.id = run(
+            "docker", "run", "--detach", f"--publish=127.0.0.1:{self.port}:{port}", *options, image, *command
+        ).strip()
 
-    def inspect(self, template, wrong=None):
-        """Return what `docker inspect` prints; `wrong` where the template does not fit, as once it has ended."""
-        done = subprocess.run(["docker", "inspect", "--format", template, self.id], capture_output=True, text=True)
-        return wrong if done.returncode and wrong is not None else done.stdout.strip()
+    def inspect(self, template):
+        return run("docker", "inspect", "--format", template, self.id).strip()
 
     def log(self):
         done = subprocess.run(["docker", "logs", self.id], capture_output=True, text=True)
@@ -119,13 +113,11 @@ class Container(Server):
     def ended(self):
         return self.inspect("{{.State.Status}}") in ("exited", "dead")
 
-    def health(self):
-        return self.inspect("{{.State.Health.Status}}")
+    def wait_for_health(self):
+        self.wait(lambda: self.inspect("{{.State.Health.Status}}") == "healthy", "the container to be healthy")
 
     def docker(self, command, *arguments):
-        """Return what a docker command prints of the container; one that has ended is told by its log."""
-        if self.ended():
-            pytest.fail(f"the container has ended; the log:\n{self.log()}", pytrace=False)
+        """Return what a docker command prints of the container."""
         return run("docker", command, self.id, *arguments)
 
     def python(self, code):

@@ -58,7 +58,7 @@ def test_runs_hardened_without_an_error_in_the_log(start, container, config, har
         pytest.skip("its volume belongs to its own user")
     server = start([*hardened, *options])
     if config.get("Healthcheck"):
-        server.wait(lambda: server.health() == "healthy", "the container to be healthy")
+        server.wait_for_health()
     wrong = r"\[ERROR\]|\[CRITICAL\]|Traceback|Read-only file|Permission denied"
     found = [line for line in server.log().splitlines() if re.search(wrong, line)]
     assert not found, some(found)
@@ -68,7 +68,7 @@ def test_port_is_taken_from_the_environment_and_probed(start, config):
     server = start(["--env=PORT=9090"], port=9090, wait=False)
     server.wait(server.answers, "an answer on port 9090, with PORT=9090")
     if config.get("Healthcheck"):
-        server.wait(lambda: server.health() == "healthy", "the container to be healthy with PORT=9090")
+        server.wait_for_health()
 
 
 @pytest.mark.parametrize("option", ["WEB_CONCURRENCY=3", "GUNICORN_CMD_ARGS=--workers=3"])
