@@ -3,7 +3,6 @@
 import functools
 import io
 import json
-import os
 import re
 import shlex
 import shutil
@@ -11,7 +10,7 @@ import subprocess
 import tarfile
 
 import pytest
-from project import ROOT, RUN, members, run
+from project import ROOT, RUN, members, missing, run
 from servers import Compose, Container
 
 
@@ -40,9 +39,7 @@ def source(tmp_path):
 def docker():
     """A function that runs a docker command and returns what it prints; skips where no Docker Engine answers."""
     if not shutil.which("docker") or subprocess.run(["docker", "version"], capture_output=True).returncode:
-        if os.environ.get("REQUIRE_DOCKER"):
-            pytest.fail("REQUIRE_DOCKER is set, and no Docker Engine answers", pytrace=False)
-        pytest.skip("no Docker Engine answers")
+        missing("no Docker Engine answers")
     return functools.partial(run, "docker")
 
 
@@ -170,6 +167,10 @@ def container(docker, image, given, port):
 @pytest.fixture(scope="session")
 def compose(docker, tmp_path_factory):
     """compose.yaml, up, with features.py as its app."""
+    nginx = re.search("image: (.*)", (ROOT / "compose.yaml").read_text())[1]
+    find = (["docker", "image", "inspect", nginx], ["docker", "pull", "--quiet", nginx])
+    if all(subprocess.run(command, capture_output=True).returncode for command in find):
+        missing(f"{nginx} is not here and cannot be pulled")
     with Compose(tmp_path_factory.mktemp("compose")) as server:
         server.compose("up", "--detach", "--build", "--wait")
         yield server.wait_for_answer()

@@ -1,6 +1,7 @@
 """The project, copies of it to change, and what is read of an image's layers."""
 
 import io
+import os
 import subprocess
 import tarfile
 import uuid
@@ -19,6 +20,11 @@ def run(*command, **options):
     if done.returncode:
         pytest.fail(f"{' '.join(map(str, command))}\n{done.stdout}{done.stderr}", pytrace=False)
     return done.stdout
+
+
+def missing(reason):
+    """Skip a test for what this machine lacks; fail where REQUIRE_DOCKER says that nothing may be missing."""
+    (pytest.fail if os.environ.get("REQUIRE_DOCKER") else pytest.skip)(reason)
 
 
 def edit(path, old, new):

@@ -1,11 +1,9 @@
 """deploy/kubernetes.yaml, run by Podman."""
 
-import os
 import shutil
 import subprocess
 
-import pytest
-from project import ROOT, run
+from project import ROOT, missing, run
 from servers import Server, free_port
 
 NAME = "hello-pod-0-hello"
@@ -19,8 +17,7 @@ class Pod(Server):
 
 def test_manifest_runs_and_stops_with_status_0(image, tmp_path):
     if not shutil.which("podman"):
-        assert not os.environ.get("REQUIRE_DOCKER"), "REQUIRE_DOCKER is set, and there is no podman"
-        pytest.skip("no podman")
+        missing("no podman")
     saved = subprocess.run(["docker", "save", image], capture_output=True, check=True).stdout
     subprocess.run(["podman", "load", "--quiet"], input=saved, capture_output=True, check=True)
     pod, manifest = Pod(free_port()), tmp_path / "kubernetes.yaml"
