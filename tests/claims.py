@@ -4,6 +4,8 @@ import re
 
 import pytest
 
+said = set()
+
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item, call):
@@ -13,21 +15,16 @@ def pytest_runtest_makereport(item, call):
         parameters = [str(value) for name, value in item.callspec.params.items() if name != "image"]
         claim = " ".join([item.originalname.removeprefix("test_").replace("_", " "), *parameters])
         why = "" if report.passed else reason(call.excinfo.value)
+        held = "holds" if report.passed else "does not apply: " if report.skipped else "does not hold: "
         if report.when == "setup" and why in said:
-            print(f"{claim}: does not apply: as above", flush=True)
-        else:
-            held = "holds" if report.passed else "does not apply: " if report.skipped else "does not hold: "
-            print(f"{claim}: {held}{why}", flush=True)
+            held, why = "does not apply: ", "as above"
+        print(f"{claim}: {held}{why}", flush=True)
         said.add(why)
     return report
-
-
-said = set()
 
 
 def reason(error):
     """Return in one line what an error says: its first line and, of a log, the last that names an error."""
     first, *rest = [line for line in str(error).splitlines() if line] or [type(error).__name__]
-    exceptions = [line for line in rest if re.match(r"[\w.]*(Error|Exception|Exit)\b", line)]
-    errors = [line for line in rest if "[ERROR]" in line]
-    return " ".join([first, *(exceptions or errors or rest)[-1:]])
+    named = [line for line in rest if re.match(r"[\w.]*(Error|Exception|Exit)\b", line)]
+    return " ".join([first, *(named or [line for line in rest if "[ERROR]" in line] or rest)[-1:]])

@@ -15,16 +15,14 @@ REGISTRY = 'version: 0.1\nstorage: {{filesystem: {{rootdirectory: .}}}}\nhttp: {
 SCANNER = f"docker/buildkit-syft-scanner:{RUN}"  # any image, which finds nothing
 # What a release has and its commit has not, how else it was built, and the status and the line of the answer.
 CASES = {
-    "runtime": ([], "--target=runtime", 0, "The same to the byte: runtime of .*@sha256:.*"),
-    "bare": ([], "--quiet", 0, "The same to the byte: bare of .*@sha256:.*"),
-    "SBOM": ([], f"--sbom=generator={SCANNER}", 0, "The same to the byte: bare of .*@sha256:.*"),
-    "byte": (["hello_app/__init__.py", "d!", "D!"], "--quiet", 1, 'Different: .* layer 3, "COPY /out/app / .*'),
-    "layer": (["Dockerfile", "/app /\n", "/app /\nWORKDIR /n\n"], "--quiet", 1, 'Different: .* layer 4, "WORKDIR .*'),
-    "variable": (["Dockerfile", "ENV PATH=", "ENV PATH=/x:"], "--quiet", 1, 'Different: .* config.Env.0 "PATH=/x:.*'),
-    "base": (["Dockerfile", "-slim AS app", " AS app"], "--quiet", 1, "Different: base image python:3.14, .*"),
-    "no provenance": ([], "--provenance=false", 2, "Cannot verify .*: it has no SLSA 1 provenance .*"),
-    "target": ([], "--target=installed", 2, "Cannot verify .*: its target is installed, not runtime or bare"),
-    "revision": ([], "--label=org.opencontainers.image.revision=0", 2, "Cannot verify .*: it is of revision 0, .*"),
+    "runtime": ([], "--target=runtime", "0 The same to the byte: runtime of .*@sha256:.*"),
+    "SBOM": ([], f"--sbom=generator={SCANNER}", "0 The same to the byte: bare of .*@sha256:.*"),
+    "byte": (["hello_app/__init__.py", "d!", "D!"], "--quiet", '1 Different: .* layer 3, "COPY /out/app / .*'),
+    "variable": (["Dockerfile", "ENV PATH=", "ENV PATH=/x:"], "--quiet", '1 Different: .* config.Env.0 "PATH=/x:.*'),
+    "base": (["Dockerfile", "-slim AS app", " AS app"], "--quiet", "1 Different: base image python:3.14, .*"),
+    "no provenance": ([], "--provenance=false", "2 Cannot verify .*: it has no SLSA 1 provenance .*"),
+    "target": ([], "--target=installed", "2 Cannot verify .*: its target is installed, not runtime or bare"),
+    "revision": ([], "--label=org.opencontainers.image.revision=0", "2 Cannot verify .*: it is of revision 0, .*"),
 }
 
 
@@ -43,7 +41,7 @@ def registry(docker, tmp_path_factory):
 
 @pytest.fixture
 def verify(docker, source, tmp_path, monkeypatch):
-    """A function that verifies an image with `source`, as a commit, and returns the status and what was said."""
+    """A function that verifies an image with `source`, as a commit, and returns its status and what it says."""
     edit(source / "release/build", "level=19", "level=1")  # a fifth of the time
     edit(source / "Dockerfile", "FROM python:3.14 AS", "FROM python:3.14-slim AS")  # python:3.14 is another base then
     edit(source / "pyproject.toml", "[tool.ruff]\n", '[project.urls]\nSource = "https://localhost"\n[tool.ruff]\n')
@@ -55,13 +53,13 @@ def verify(docker, source, tmp_path, monkeypatch):
         (tmp_path / "temporary").mkdir()
         done = subprocess.run([source / "release/verify", image], capture_output=True, text=True)
         (tmp_path / "temporary").rmdir()  # raises an error where something is left
-        return done.returncode, done.stdout or done.stderr
+        return f"{done.returncode} {done.stdout}{done.stderr}"
 
     return verify
 
 
-@pytest.mark.parametrize(("change", "option", "status", "line"), CASES.values(), ids=CASES)
-def test_release_is_told_from_what_differs(docker, registry, verify, source, tmp_path, change, option, status, line):
+@pytest.mark.parametrize(("change", "option", "said"), CASES.values(), ids=CASES)
+def test_release_is_told_from_what_differs(docker, registry, verify, source, tmp_path, change, option, said):
     release, metadata = shutil.copytree(source, tmp_path / "release"), tmp_path / "metadata"
     if change:
         edit(release / change[0], *change[1:])
@@ -69,16 +67,15 @@ def test_release_is_told_from_what_differs(docker, registry, verify, source, tmp
     push = [f"type=image,name={registry},push=true", f"--metadata-file={metadata}", "--provenance=version=v1"]
     run(source / "release/build", release, "bare", *push, option)
     image = f"{registry}@{json.loads(metadata.read_text())['containerimage.digest']}"
-    found, said = verify(image)
-    assert (found, bool(re.fullmatch(f"{line}\n", said))) == (status, True), said
+    found = verify(image)
+    assert re.fullmatch(f"{said}\n", found), found
     labels = docker("buildx", "imagetools", "inspect", "--format={{json .Image.Config.Labels}}", image)
     project = tomllib.loads((source / "pyproject.toml").read_text())["project"]
-    created = run("git", "log", "-1", "--format=%cI", cwd=source).strip()
-    expected = [created, project["description"], "https://localhost", project["name"], project["version"]]
-    assert [value for name, value in json.loads(labels).items() if "revision" not in name] == expected
+    expected = {project["name"], project["description"], project["version"], "https://localhost"}
+    assert expected < set(json.loads(labels).values())
 
 
 @pytest.mark.parametrize(("tail", "reason"), [("", "name it by digest"), (f"-none@sha256:{64 * '0'}", "not found")])
 def test_what_is_no_image_is_said(registry, verify, tail, reason):
-    status, said = verify(tail and registry + tail)
-    assert (status, bool(re.fullmatch(f"Cannot verify .*: .*{reason}.*\n", said))) == (2, True), said
+    found = verify(tail and registry + tail)
+    assert re.fullmatch(f"2 Cannot verify .*: .*{reason}.*\n", found), found

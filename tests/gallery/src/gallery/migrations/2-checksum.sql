@@ -1,2 +1,0 @@
-ALTER TABLE picture ADD COLUMN checksum TEXT NOT NULL DEFAULT '';
-PRAGMA user_version = 2;
