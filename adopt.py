@@ -65,10 +65,8 @@ entries = [name for name in [*tops, *args.allow] if Path(name).exists() and name
 again, new = Path("docker/gunicorn.conf.py").exists(), {}
 for pattern in ["Dockerfile", ".dockerignore", "docker/*", "compose.yaml", "deploy/*"][: 5 if args.compose else 3]:
     for source in filter(Path.is_file, HELLO.glob(pattern)):
-        name, text = (
-            source.relative_to(HELLO).as_posix(),
-            read(source).replace('"hello_app:create_app()"', json.dumps(args.app)),
-        )
+        name, text = source.relative_to(HELLO).as_posix(), read(source)
+        text = text.replace('"hello_app:create_app()"', json.dumps(args.app))
         text = text.replace("!hello_app\n", "".join(f"!{entry}\n" for entry in entries))
         if args.data:  # the folder above it is made before USER, so it stays root's
             text = re.sub("(?m)^USER .*\n", rf"WORKDIR {Path(args.data).parent}\n\g<0>WORKDIR {args.data}\n", text)
