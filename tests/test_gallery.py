@@ -17,7 +17,7 @@ ADOPT, BUILD, TEST = re.findall(r"```sh\n(.*?)```", README, re.DOTALL)
 MIGRATE, CLAIMS = TEST.splitlines()
 NAME = f"{RUN}-gallery"
 IMAGES = {"runtime": NAME, "bare": f"{NAME}:bare"}
-QUICK = "PYTEST_ADDOPTS=--deselect=tests/test_platforms.py"  # which take 91 s
+QUICK = "PYTEST_ADDOPTS=--deselect=tests/test_platforms.py"  # which freeze it for 35 s
 FILE = os.urandom(2_000_000)
 FORM = b'--x\r\nContent-Disposition: form-data; name="caption"\r\n\r\nsunset\r\n--x\r\n'
 FORM += b'Content-Disposition: form-data; name="picture"; filename="p"\r\n\r\n' + FILE + b"\r\n--x--\r\n"
@@ -48,7 +48,7 @@ def folder(docker, tmp_path_factory):
 
 @pytest.fixture(scope="module", autouse=True)
 def claims(folder):
-    """A future of what the README's command prints: a platform is idle for 91 s, in which the other tests run."""
+    """A future of what the README's command prints of `runtime`: it waits most of the time, while other tests run."""
     with ThreadPoolExecutor() as pool:
         yield pool.submit(do, folder, CLAIMS)
 
