@@ -36,6 +36,7 @@ def folder(docker, tmp_path_factory):
     folder = tmp_path_factory.mktemp("adopt") / "gallery"
     shutil.copytree(ROOT / "tests/gallery", folder, ignore=shutil.ignore_patterns("__pycache__", "static"))
     (folder.parent / "hello").symlink_to(ROOT)
+    run("make", "--silent", ".venv/dev", cwd=ROOT)  # before two of them do so at once
     do(folder, ADOPT)
     edit(folder / "docker/gunicorn.conf.py", "threads = 16", 'worker_class = "gevent"')
     do(folder, BUILD)

@@ -71,8 +71,9 @@ def test_release_is_told_from_what_differs(docker, registry, verify, source, tmp
     assert re.fullmatch(f"{said}\n", found), found
     labels = docker("buildx", "imagetools", "inspect", "--format={{json .Image.Config.Labels}}", image)
     project = tomllib.loads((source / "pyproject.toml").read_text())["project"]
-    expected = {project["name"], project["description"], project["version"], "https://localhost"}
-    assert expected < set(json.loads(labels).values())
+    expected = {"source": project["urls"]["Source"], "title": project["name"], "version": project["version"]}
+    expected["description"] = project["description"]
+    assert expected.items() < {name.rpartition(".")[2]: value for name, value in json.loads(labels).items()}.items()
 
 
 @pytest.mark.parametrize(("tail", "reason"), [("", "name it by digest"), (f"-none@sha256:{64 * '0'}", "not found")])
