@@ -1,14 +1,13 @@
 """`release/verify` tells a release from an image that differs, and says what it cannot tell."""
 
 import json
-import os
 import re
 import shutil
 import subprocess
 import tomllib
 
 import pytest
-from project import RUN, commit, edit, run
+from project import RUN, commit, edit, missing, run
 from servers import Process, free_port
 
 REGISTRY = 'version: 0.1\nstorage: {{filesystem: {{rootdirectory: .}}}}\nhttp: {{addr: "127.0.0.1:{}"}}\n'
@@ -30,7 +29,7 @@ CASES = {
 def registry(docker, tmp_path_factory):
     for program in ("docker-registry", "jq"):
         if not shutil.which(program):
-            (pytest.fail if os.environ.get("REQUIRE_DOCKER") else pytest.skip)(f"{program} is not installed")
+            missing(f"{program} is not installed")
     docker("tag", "python:3.14-slim", SCANNER)
     folder, port = tmp_path_factory.mktemp("registry"), free_port()
     (folder / "config.yml").write_text(REGISTRY.format(port))
