@@ -10,7 +10,7 @@ run: .venv/runtime ## serve the app on http://localhost:8080
 	@.venv/bin/flask run --port $(PORT)
 
 test: .venv/dev ## run the tests; those of the image need a Docker Engine
-	.venv/bin/pytest --numprocesses=2 --dist=loadfile
+	.venv/bin/pytest --numprocesses=3 --dist=loadfile
 
 test-image: .venv/dev ## test any image: make test-image IMAGE=name PATHS="/ /login" OPTIONS="--env=KEY=x"
 	@REQUIRE_DOCKER=1 PYTHONPATH=tests .venv/bin/pytest -p no:terminal -p claims --override-ini=addopts= --capture=no \
