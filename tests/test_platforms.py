@@ -24,7 +24,7 @@ PLATFORMS = {
     "Kubernetes restricted": ["--read-only", "--tmpfs=/tmp", "--cap-drop=ALL", "--security-opt=no-new-privileges"],
     # "Fly Launch configuration", "Private Networking": its proxy asks internal_port, other apps ask by IPv6.
     "Fly": ["--env=GUNICORN_CMD_ARGS=--bind=[::]:{port}"],
-    # "Environment variables and app settings reference", "Health probes in Azure Container Apps".
+    # "Configure a custom container for Azure App Service", "Health probes in Azure Container Apps": port 80.
     "Azure": ["--env=PORT=80"],
 }
 SETTING = r"\b(?:PORT|GUNICORN_CMD_ARGS)(?==)|--user|--memory"

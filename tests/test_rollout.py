@@ -3,6 +3,7 @@
 import contextlib
 import http.client
 import os
+import signal
 import subprocess
 import threading
 from collections import Counter
@@ -39,13 +40,16 @@ def loaded(server, *methods):
 def rollout(server, **variables):
     """Start a rollout, with other variables than those of the replicas."""
     environment = os.environ | server.variables | variables
-    return subprocess.Popen(["deploy/rollout.sh"], cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True)
+    return subprocess.Popen(
+        ["deploy/rollout.sh"], cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
 
 
 def check(process, status, *messages):
-    """Wait for a rollout, which ends with a status and says these."""
+    """Wait for a rollout, which ends with a status and says these; return its last line."""
     _, said = process.communicate()
     assert (process.returncode, [text for text in messages if text not in said]) == (status, []), said
+    return said.splitlines()[-1]
 
 
 def test_rollout_loses_no_request(compose):
@@ -82,12 +86,17 @@ def test_rollout_that_is_interrupted_again_and_again_is_taken_back(compose):
     assert compose.replicas() == before and not locked(compose)
 
 
-def test_second_rollout_is_refused_while_one_runs(compose):
-    first = rollout(compose)
-    compose.wait(lambda: locked(compose), "the first rollout's lock")
-    check(rollout(compose), 1, "Another rollout runs")
-    check(first, 0)
-    assert not locked(compose)
+def test_second_rollout_is_refused_and_says_how_to_recover_a_killed_one(compose):
+    before = compose.replicas()
+    first = rollout(compose, TARGET="bare")
+    compose.wait(lambda: len(compose.replicas()) > len(before), "a new replica")
+    recover = check(rollout(compose), 1, "Another rollout runs")
+    os.killpg(first.pid, signal.SIGKILL)
+    first.communicate()
+    compose.run("sh", "-c", recover)
+    compose.wait_for_answer()
+    assert len(compose.replicas()) == len(before) and not locked(compose)
+    check(rollout(compose), 0)
 
 
 def test_rollout_without_a_replica_is_refused(compose):
