@@ -36,8 +36,9 @@ RUN --mount=type=bind,from=dependencies,source=/wheels,target=/wheels \
     --mount=type=bind,source=docker/dates.py,target=/dates.py --mount=type=tmpfs,target=/tmp \
     export PYTHONDONTWRITEBYTECODE=1 PYTHONNODEBUGRANGES=1 SOURCE_DATE_EPOCH=315532800 \
     && pip install --no-cache-dir --no-index --root-user-action=ignore /wheels/*.whl \
-    && python /bytecode.py && python /dates.py /usr/local/lib/python3.*/site-packages \
+    && python /bytecode.py \
     && rm -r /usr/local/lib/python3.*/site-packages/pip* /usr/local/lib/python3.*/ensurepip /usr/local/bin/pip* \
+    && python /dates.py /usr/local/lib/python3.*/site-packages \
     && echo 'app:x:10001:10001::/tmp:/usr/sbin/nologin' >> /etc/passwd && echo 'app:x:10001:' >> /etc/group \
     && chmod 0755 /run/lock /var/tmp
 COPY --chmod=755 docker/probe.py /usr/local/bin/probe
