@@ -51,7 +51,7 @@ image=$([ ! "$first" ] || docker inspect --format '{{.Config.Image}}' "$first")
 # A lock, because a second rollout would take the first one's new replicas for old ones.
 if ! proxy mkdir /tmp/rollout; then
     echo "Another rollout runs. If it was killed, put its image back, and restart the proxy, which interrupts requests:" >&2
-    echo "docker tag $image-before $image; docker compose up --detach --wait && docker compose restart proxy" >&2
+    echo "docker tag $image-before $image; docker compose up --detach --no-deps --wait app && docker compose restart proxy" >&2
     exit 1
 fi
 trap 'exit 1' INT TERM
