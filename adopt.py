@@ -26,7 +26,8 @@ def run(*command, text=None):
         error = done.stderr.replace(f"{copy}/", "").partition("\nhint: ")[0].partition("\nTIP ")[0]
         error = " ".join(re.split(r"\n(?=[\w.]*(?:Error|Exception|error): | *\u00d7 )", f"\n{error}")[-1].split())
         error += " Write gunicorn>=27.0.1 in place of the older one, and lock again." * ("gunicorn>=27" in error)
-        raise SystemExit(error + " (--allow names what else the build reads)" * ("No such file" in error))
+        error += " (--allow names what else the build reads)" * bool(re.search("No such file|PEP 440", error))
+        raise SystemExit(error)
     return done.stdout + done.stderr
 
 
@@ -63,6 +64,8 @@ for top in tops:
 image, adopting = re.sub(r"[^a-z0-9]+", "-", Path.cwd().name.lower()).strip("-"), read(HELLO / "ADOPTING.md")
 entries = [name for name in [*tops, *args.allow] if Path(name).exists() and name not in ("docker", "migrations")]
 again, new = Path("docker/gunicorn.conf.py").exists(), {}
+if again and not args.data:
+    args.data = "".join(re.findall(r"USER .*\nWORKDIR (.*)", read("Dockerfile"))[:1])
 for pattern in ["Dockerfile", ".dockerignore", "docker/*", "compose.yaml", "deploy/*"][: 5 if args.compose else 3]:
     for source in filter(Path.is_file, HELLO.glob(pattern)):
         name, text = source.relative_to(HELLO).as_posix(), read(source)
@@ -82,6 +85,8 @@ work = tempfile.TemporaryDirectory()
 copy = Path(work.name, "copy")
 allowed = {path.parts[0] for line in re.findall("(?m)^!(.+)", new[".dockerignore"]) for path in Path().glob(line)}
 shutil.copytree(".", copy, symlinks=True, ignore=lambda at, all: {*all} - allowed | {"docker"} if at == "." else {})
+for path in copy.glob("src/*.egg-info"):
+    shutil.rmtree(path)
 (copy / "pyproject.toml").write_text(toml, encoding="utf-8")
 files = [path.relative_to(copy).as_posix().removeprefix("src/") for path in copy.rglob("*.*")]
 frontend = ["uv", "run", "--no-project", f"--with-requirements={HELLO.resolve()}/requirements/build.txt", "python"]
@@ -118,7 +123,10 @@ found = {title: seen & {*re.findall("`(.+?)`", title)} for title in re.findall(r
 found["What the wheel lacks"] = {n for n in files if re.match(needed, n) and not Path(work.name, "wheel", n).exists()}
 found["Files by a relative path"] = {name for name in named if os.path.isfile(name)}
 found["Another Python"] = {line for line, sign, minor in limits if int(minor) + ("=" in sign) <= int(python)}
-found["Debian's packages"] = re.findall(r"apt\S* .*?install ([^&;\n]*)", re.sub(r"\\\s+", "", read("Dockerfile.orig")))
+old = re.sub(r"\\\s+", "", read("Dockerfile.orig"))
+found["Debian's packages"] = re.findall(r"apt\S* .*?install ([^&;\n]*)", old)
+found["What another Dockerfile set"] = re.findall("(?m)^(?:ENV|VOLUME|EXPOSE) .*", old)
+found["Pins in requirements.txt"] = {"requirements.txt"} if declared and read("requirements.txt") else {}
 for title in filter(found.get, found):
     line = adopting[: adopting.index(f"**{title}**")].count("\n") + 1
     print(f"? {title.partition(':')[0]}: {', '.join(sorted(found[title])[:9])} ({HELLO}/ADOPTING.md:{line})")

@@ -24,14 +24,17 @@ CODE += "os.environ['KEY'] + os.environ[\"OTHER\"] + open('data/model.txt')\n"
 FILES = dict.fromkeys(["config.py", "settings.py", "make_celery.py", "templates/a.html", "data/model.txt"], "") | {
     "pyproject.toml": HATCHLING.format("", DEPENDENCIES) + 'requires-python = ">=3.11,<3.14"\n',
     "shop/__init__.py": CODE,
-    "Dockerfile": "RUN apt-get update && apt-get install -y \\\ngraphviz libmagic1 && pip install flask\n",
+    "Dockerfile": "RUN apt-get update && apt-get install -y \\\ngraphviz libmagic1 && pip install flask\nENV MODE=x\n",
+    "requirements.txt": "flask==3.0.0\n",
 }
 SAID = """\
 ? What the wheel lacks: config.py, make_celery.py, settings.py, templates/a.html
 ? Files by a relative path: data/model.txt
 ? Another Python: requires-python = ">=3.11,<3.14"
+? Pins in requirements.txt: requirements.txt
 ? `psycopg` without an extra: psycopg
 ? Debian's packages: -y graphviz libmagic1
+? What another Dockerfile set: ENV MODE=x
 ? Variables and secrets: environ
 ? A data folder: instance_relative_config
 ? Migrations and other commands: alembic
@@ -82,9 +85,14 @@ def test_pattern_is_copied_and_three_files_edited(adopt, tmp_path):
 
 
 def test_again_keeps_what_the_app_wrote_and_shows_what_the_pattern_has(adopt):
-    mine = {"Dockerfile": f"{(ROOT / 'Dockerfile').read_text()}# mine\n", "docker/gunicorn.conf.py": "wsgi_app = 1\n"}
+    dockerfile = (
+        (ROOT / "Dockerfile").read_text().replace("USER 10001:10001\n", "WORKDIR /\nUSER 10001:10001\nWORKDIR /data\n")
+    )
+    mine = {"Dockerfile": f"{dockerfile}# mine\n", "docker/gunicorn.conf.py": "wsgi_app = 1\n"}
     said = adopt(PACKAGE | mine, "shop:app")
-    assert "-# mine\n" in said and "-wsgi_app = 1\n" in said and "+threads = 16\n" in said
+    assert (
+        "-# mine\n" in said and "WORKDIR /data" not in said and "-wsgi_app = 1\n" in said and "+threads = 16\n" in said
+    )
     assert mine.items() < adopt.files().items()
 
 

@@ -18,8 +18,9 @@ def build_fails(*options):
 @pytest.fixture
 def secrets(source):
     """A repository with secrets, all committed."""
-    for name in (".env", "id_rsa", "hello_app/.env", "hello_app/.git/config", "hello_app/static/.env"):
-        (source / name).parent.mkdir(exist_ok=True)
+    hidden = (".env", "hello_app/.env", "hello_app/.git/config", "hello_app/static/.env")
+    for name in (*hidden, "id_rsa", "src/x.egg-info/SOURCES.txt"):
+        (source / name).parent.mkdir(exist_ok=True, parents=True)
         (source / name).write_text("top secret")
     (source / "hello_app/static/public").write_text("published")
     commit(source)
