@@ -54,16 +54,16 @@ for message in filter(wrong.get, wrong):
 # What the app's code imports and names. The list of its modules grows while it is read.
 tops, code, named = [module.partition(".")[0]], "", set()
 here = [*Path("src").glob("*"), *Path().glob("*")]
-local = {p.stem: p for p in here if p.suffix == ".py" or p.stem == tops[0] or [*p.glob("*.py")]}
+local = {p.stem: p for p in here if p.suffix == ".py" or p.name == tops[0] or [*p.glob("*.py")]}
 for top in tops:
     code += "\n".join(read(path) for path in [local[top], *local[top].rglob("*.py")])
     named = set(re.findall(r"(?:^[ \t]*(?:from|import) +|[\"'])(\w[\w./-]*)", code, re.MULTILINE))
     tops += sorted({name.partition(".")[0] for name in named} & {*local} - {*tops})
 
 # The pattern. An app that has it already keeps each file, and sees what the pattern has otherwise.
-image, adopting = re.sub(r"[^a-z0-9]+", "-", Path.cwd().name.lower()).strip("-"), read(HELLO / "ADOPTING.md")
+image, adopting = re.sub(r"[^a-z0-9]+", "-", Path.cwd().name.lower()).strip("-") or "app", read(HELLO / "ADOPTING.md")
 entries = [name for name in [*tops, *args.allow] if Path(name).exists() and name not in ("docker", "migrations")]
-again, new = Path("docker/gunicorn.conf.py").exists(), {}
+again, new = Path("docker/bytecode.py").exists(), {}
 if again and not args.data:
     args.data = "".join(re.findall(r"USER .*\nWORKDIR (.*)", read("Dockerfile"))[:1])
 for pattern in ["Dockerfile", ".dockerignore", "docker/*", "compose.yaml", "deploy/*"][: 5 if args.compose else 3]:
@@ -74,8 +74,8 @@ for pattern in ["Dockerfile", ".dockerignore", "docker/*", "compose.yaml", "depl
         if args.data:  # the folder above it is made before USER, so it stays root's
             text = re.sub("(?m)^USER .*\n", rf"WORKDIR {Path(args.data).parent}\n\g<0>WORKDIR {args.data}\n", text)
         kept = new[name] = (again and read(name)) or text
-        diff = "".join(difflib.unified_diff(kept.splitlines(True), text.splitlines(True), name, "pattern"))
-        print(diff and f"{diff}(kept: this command with | patch -p0 behind it takes these lines over)\n", end="")
+        diff = "\n".join(difflib.unified_diff(kept.splitlines(), text.splitlines(), name, "pattern", lineterm=""))
+        print(diff and f"{diff}\n(kept: this command with | patch -p0 behind it takes these lines over)\n", end="")
 if not setup and not re.search(r"(?m)^\[(project|build-system)\]", toml):
     block = re.search(r"```toml\n(.*?)```", adopting, re.DOTALL)[1].replace("my-app", image)
     toml = new["pyproject.toml"] = toml + block.replace("*.py", '", "/'.join(["*.py", *entries]))

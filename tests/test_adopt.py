@@ -85,10 +85,13 @@ def test_pattern_is_copied_and_three_files_edited(adopt, tmp_path):
 
 
 def test_again_keeps_what_the_app_wrote_and_shows_what_the_pattern_has(adopt):
-    dockerfile = (
-        (ROOT / "Dockerfile").read_text().replace("USER 10001:10001\n", "WORKDIR /\nUSER 10001:10001\nWORKDIR /data\n")
-    )
-    mine = {"Dockerfile": f"{dockerfile}# mine\n", "docker/gunicorn.conf.py": "wsgi_app = 1\n"}
+    user = "USER 10001:10001\n"
+    dockerfile = (ROOT / "Dockerfile").read_text().replace(user, f"WORKDIR /\n{user}WORKDIR /data\n")
+    mine = {
+        "Dockerfile": f"{dockerfile}# mine",
+        "docker/gunicorn.conf.py": "wsgi_app = 1\n",
+        "docker/bytecode.py": "#",
+    }
     said = adopt(PACKAGE | mine, "shop:app")
     assert (
         "-# mine\n" in said and "WORKDIR /data" not in said and "-wsgi_app = 1\n" in said and "+threads = 16\n" in said
