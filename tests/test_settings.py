@@ -20,4 +20,4 @@ def test_every_name_in_the_file_is_a_setting_of_gunicorn():
 def test_older_gunicorn_is_refused():
     code = f"import gunicorn; gunicorn.version_info = 26, 0, 0; exec(open({str(SETTINGS)!r}).read())"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    assert done.returncode == 1 and "need 27.0.1 or newer" in done.stderr
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1) and "need 27.0.1 or newer" in done.stderr
