@@ -2,6 +2,7 @@
 
 import io
 import os
+import re
 import subprocess
 import tarfile
 import uuid
@@ -12,6 +13,8 @@ import pytest
 ROOT = Path(__file__).parent.parent
 # The name of all that this run makes: another run, or one that was killed, has another.
 RUN = f"hello-test-{uuid.uuid4().hex[:12]}"
+# The options of the README's hardened `docker run`.
+HARDENED = re.search(r"docker run .*?(--read-only.*) hello\n", (ROOT / "README.md").read_text())[1].split()
 
 
 def run(*command, **options):

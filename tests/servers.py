@@ -5,6 +5,7 @@ import http.client
 import json
 import os
 import random
+import re
 import signal
 import socket
 import subprocess
@@ -97,11 +98,10 @@ class Process(Server):
 class Container(Server):
     """A container of `image`, run with options of `docker run` and a command, and `port` of it published."""
 
-    def __init__(self, image, *command, options=(), port=8080):
+    def __init__(self, image, *command, options=(), port=None):
         super().__init__(free_port())
-        self.id = run(
-            "docker", "run", "--detach", f"--publish=127.0.0.1:{self.port}:{port}", *options, image, *command
-        ).strip()
+        publish = f"--publish=127.0.0.1:{self.port}:{port or exposed(image)}"
+        self.id = run("docker", "run", "--detach", publish, *options, image, *command).strip()
 
     def inspect(self, template):
         return run("docker", "inspect", "--format", template, self.id).strip()
@@ -114,7 +114,8 @@ class Container(Server):
         return self.inspect("{{.State.Status}}") in ("exited", "dead")
 
     def wait_for_health(self):
-        self.wait(lambda: self.inspect("{{.State.Health.Status}}") == "healthy", "the container to be healthy")
+        template = "{{with .State.Health}}{{.Status}}{{else}}healthy{{end}}"  # an image may have no HEALTHCHECK
+        self.wait(lambda: self.inspect(template) == "healthy", "the container to be healthy")
 
     def docker(self, command, *arguments):
         """Return what a docker command prints of the container."""
@@ -135,31 +136,15 @@ class Container(Server):
 
 
 class Compose(Server):
-    """compose.yaml on a port and in a project of its own, with tests/features.py in place of hello_app."""
+    """compose.yaml with tests/compose.yaml, on a port and in a project of its own."""
 
-    def __init__(self, folder):
+    def __init__(self):
         super().__init__(free_port())
-        app = {"command": ["gunicorn", "--config=/etc/gunicorn.conf.py", "features:app"]}
-        app["build"] = {"target": "${TARGET:-runtime}"}
-        app["volumes"] = [f"{ROOT}/tests/features.py:/features.py:ro"]
-        app["environment"] = {"WEB_CONCURRENCY": "${WEB_CONCURRENCY:-2}"}
-        # What an app may add: a file of variables, of which one is for compose.yaml, and what runs once before it.
-        (folder / "variables").write_text("PORT=9999\n")
-        app["env_file"] = str(folder / "variables")
-        app["depends_on"] = {"once": {"condition": "service_completed_successfully"}}
-        once = {"build": str(ROOT), "command": ["python", "-c", "import os; os.mkdir('/tmp/once')"]}
-        # What some systems set, in place of Docker's own limit of files.
-        proxy = {"ulimits": {"nofile": {"soft": 1024, "hard": 20000}}}
-        override = folder / "features.json"
-        override.write_text(json.dumps({"services": {"app": app, "once": once, "proxy": proxy}}))
-        self.variables = {
-            "COMPOSE_FILE": f"{ROOT}/compose.yaml:{override}",
-            "COMPOSE_PROJECT_NAME": RUN,
-            "PORT": str(self.port),
-        }
+        files = {"COMPOSE_FILE": "compose.yaml:tests/compose.yaml", "COMPOSE_PROJECT_NAME": RUN}
+        self.environment = os.environ | files | {"PORT": str(self.port)}
 
     def run(self, *command):
-        return run(*command, cwd=ROOT, env=os.environ | self.variables)
+        return run(*command, cwd=ROOT, env=self.environment)
 
     def compose(self, *command):
         return self.run("docker", "compose", *command)
@@ -174,6 +159,21 @@ class Compose(Server):
 
     def remove(self):
         self.compose("down", "--timeout=2", "--rmi=local", "--volumes")
+
+
+def exposed(image):
+    """Return the first port that an image exposes, or 8080."""
+    ports = run("docker", "image", "inspect", "--format={{json .Config.ExposedPorts}}", image)
+    return (re.findall(r"\d+", ports) or ["8080"])[0]
+
+
+@contextlib.contextmanager
+def load(python, host, path="/", number=16):
+    """Run clients.py by the command `python`; yield a dict that has, at the end, how often each answer came."""
+    answers, command = {}, [*python, "-c", (ROOT / "tests/clients.py").read_text(), host, path, str(number)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        yield answers
+        answers |= json.loads(process.communicate()[0])
 
 
 def free_port():

@@ -1,28 +1,44 @@
-"""The contract of a running image, seen from outside: each test is a claim, and says in one line what breaks it.
+"""The contract of an image and of its container, seen from outside: each test is a claim, and says what breaks it.
 
-With test_contents.py it is run against any image: make test-image IMAGE=name.
+It is run against any image: make test-image IMAGE=name.
 """
 
 import re
 import subprocess
 
 import pytest
-from project import some
+from project import HARDENED, members, some
 
 
 @pytest.fixture
-def start(serve, container, image, given, port):
+def start(serve, container, image, pytestconfig):
     """A function that runs the image with more options; nothing to run where it does not answer with those given."""
-    return lambda options=(), **more: serve(image, options=[*given, *options], **{"port": port} | more)
+    return lambda options=(), **more: serve(image, options=[*pytestconfig.option.options, *options], **more)
 
 
 @pytest.fixture
-def gunicorn_alone(container, given):
+def gunicorn_alone(container, pytestconfig):
     """Skip where what is tested are gunicorn's settings, and another server runs or the app needs its own."""
     if "gunicorn" not in container.processes()[0]:
         pytest.skip(f"PID 1 is not gunicorn: {container.processes()[0]}")
-    if own := [each for each in given if "WEB_CONCURRENCY" in each or "GUNICORN_CMD_ARGS" in each]:
+    if own := re.findall("WEB_CONCURRENCY|GUNICORN_CMD_ARGS", " ".join(pytestconfig.option.options)):
         pytest.skip(f"OPTIONS has {own[0]}")
+
+
+@pytest.fixture(scope="module")
+def user(config, archive):
+    """The numbers of the user and its group, and its line of /etc/passwd if it has one."""
+    name, _, group = (config["User"] or "0:0").partition(":")
+    passwd = archive.extractfile("etc/passwd").read().decode() if "etc/passwd" in archive.getnames() else ""
+    found = next((line.split(":") for line in passwd.splitlines() if name in line.split(":")[0:3:2]), None)
+    numbers = found[2:4] if found else [name, group if group.isdigit() else "0"]
+    return int(numbers[0]), int(group if group.isdigit() else numbers[1]), found
+
+
+@pytest.fixture(scope="module")
+def files(archive):
+    """What is in the image, but for what the engine puts in itself."""
+    return [file for file in archive if not re.match(r"(dev|proc|sys)(/|$)|\.dockerenv", file.name)]
 
 
 def test_path_is_answered(container, path):
@@ -37,8 +53,8 @@ def test_pid_1_is_gunicorn(container):
     assert re.match(r"\S*(python\S* )?\S*gunicorn\b", first), f"PID 1 is {first}"
 
 
-def test_docker_stop_is_graceful(docker, start, hardened):
-    server = start(hardened)
+def test_docker_stop_is_graceful(docker, start):
+    server = start(HARDENED)
     docker("stop", server.id)  # after 10 s it is killed, and the status is 137
     status = server.inspect("{{.State.ExitCode}}")
     assert status == "0", f"the status is {status} after docker stop"
@@ -52,23 +68,21 @@ def test_port_that_is_not_allowed_ends_the_start(start):
 
 
 @pytest.mark.parametrize("who", ["as its own user", "as any user"])
-def test_runs_hardened_without_an_error_in_the_log(start, container, config, hardened, who):
+def test_runs_hardened_without_an_error_in_the_log(start, container, who):
     options = ["--user=12345:0"] if who == "as any user" else []
     if options and container.inspect("{{range .Mounts}}{{.Destination}}{{end}}"):
         pytest.skip("its volume belongs to its own user")
-    server = start([*hardened, *options])
-    if config.get("Healthcheck"):
-        server.wait_for_health()
+    server = start([*HARDENED, *options])
+    server.wait_for_health()
     wrong = r"\[ERROR\]|\[CRITICAL\]|Traceback|Read-only file|Permission denied"
     found = [line for line in server.log().splitlines() if re.search(wrong, line)]
     assert not found, some(found)
 
 
-def test_port_is_taken_from_the_environment_and_probed(start, config):
+def test_port_is_taken_from_the_environment_and_probed(start):
     server = start(["--env=PORT=9090"], port=9090, wait=False)
     server.wait(server.answers, "an answer on port 9090, with PORT=9090")
-    if config.get("Healthcheck"):
-        server.wait_for_health()
+    server.wait_for_health()
 
 
 @pytest.mark.parametrize("option", ["WEB_CONCURRENCY=3", "GUNICORN_CMD_ARGS=--workers=3"])
@@ -101,3 +115,41 @@ def test_health_check_needs_no_shell_and_is_sick_where_nothing_answers(config, c
     assert kind == "CMD", f"HEALTHCHECK is {' '.join(command)}"
     done = subprocess.run(["docker", "exec", "--env=PORT=9", container.id, *command], capture_output=True)
     assert done.returncode == 1, f"its status is {done.returncode} with PORT=9, where nothing listens"
+
+
+def test_user_is_numeric_and_not_root(config):
+    user = config["User"]
+    assert re.fullmatch(r"[1-9]\d*:[1-9]\d*", user), f"USER is {user!r}, expected numbers as in 10001:10001"
+
+
+def test_user_has_a_name(user):
+    assert user[2], f"user {user[0]} is not in /etc/passwd"
+
+
+def test_user_can_write_to_tmp_and_its_volumes_alone(container, files, user):
+    assert user[0], "root can write everywhere"
+    mounted = container.inspect("{{range .Mounts}}{{.Destination}} {{end}}").split()
+    allowed = {"tmp", *(each.strip("/") for each in mounted)}
+
+    def is_writable(file):
+        bits = 0o002 | (0o020 if file.gid == user[1] else 0)
+        return not file.issym() and (file.uid == user[0] or file.mode & bits)
+
+    found = [file.name for file in files if is_writable(file) and file.name not in allowed]
+    assert not found, some(found)
+
+
+# Wheels, pip and caches; tools; what the build reads, but packages may have modules of these names.
+LEFT = r"(.*/)?(.*\.whl|pip|pip[3-][^/]*|ensurepip|\.cache)|.*bin/(cc|gcc|g\+\+|cpp|ld|as|make|git|curl|wget)"
+LEFT += r"|(?!.*site-packages/)(.*/)?(pyproject\.toml|Dockerfile|bytecode\.py|collect\.sh|dates\.py)"
+
+
+def test_nothing_of_the_build_is_left(files):
+    found = [file.name for file in files if re.fullmatch(LEFT, file.name)]
+    assert not found, some(found)
+
+
+def test_no_layer_has_a_secret_or_a_repository(layers, image):
+    found = [file.name for layer in layers(image) for file in members(layer)]
+    found = [name for name in found if name.rpartition("/")[2] in (".env", ".git", "id_rsa", ".netrc", "pip.conf")]
+    assert not found, some(found)

@@ -2,14 +2,12 @@
 
 import re
 import select
-import shlex
 import subprocess
 import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from project import run
-from servers import Container
+from servers import Container, exposed
 
 NO_TIMEOUT = "--env=GUNICORN_CMD_ARGS=--timeout=0"  # what ADOPTING.md names for a platform that freezes
 # The options that stand for each platform, under the titles of the pages that state its contract.
@@ -30,60 +28,61 @@ PLATFORMS = {
 SETTING = r"\b(?:PORT|GUNICORN_CMD_ARGS)(?==)|--user|--memory"
 
 
-def attempt(platform, image, given, port, servers):
+def attempt(platform, image, given):
     """Run the image as the platform does, and fail with what is lost there."""
-    options = [text.format(port=port) for text in PLATFORMS[platform]]
-    if taken := set(re.findall(SETTING, given)) & set(re.findall(SETTING, " ".join(options))):
+    options = [text.format(port=exposed(image)) for text in PLATFORMS[platform]]
+    if taken := set(re.findall(SETTING, " ".join(given))) & set(re.findall(SETTING, " ".join(options))):
         pytest.skip(f"OPTIONS have {min(taken)}")
-    port = options[0].partition("PORT=")[2] or port
+    port = options[0].partition("PORT=")[2]
     # No platform heeds the image's STOPSIGNAL or runs its HEALTHCHECK, whose process would be taken for a worker.
-    options = [*shlex.split(given), "--stop-signal=TERM", "--no-healthcheck", *options]
-    servers.append(server := Container(image, options=options, port=port))
-    if platform == "Kubernetes restricted":
-        user = server.inspect("{{.Config.User}}") or "root"
-        assert re.match(r"[1-9]\d*(:|$)", user), f"the user is {user}, and runAsNonRoot takes only a number"
-    if platform in ("AWS Lambda", "Heroku") and server.inspect("{{range .Mounts}}{{.Destination}}{{end}}"):
-        pytest.skip("its volume belongs to its own user")
-    server.wait_for_answer()
-    if platform == "Fly" and "gunicorn" in server.processes()[0]:
-        server.python(f"import socket; socket.create_connection(('::1', {port}))")
-    if platform == "Heroku":
-        kept = server.connect()
-        kept.request("GET", "/")
-        kept.getresponse().read()
-        closed = not kept.sock or select.select([kept.sock], [], [], 91)[0]
-        kept.close()
-        assert not closed, "it closes a connection that is idle for less than 91 s"
-    if NO_TIMEOUT in options:
-        processes = set(server.docker("top", "-o", "pid").split())
-        server.wait(
-            lambda: not subprocess.run(["docker", "pause", server.id], capture_output=True).returncode,
-            "the engine to freeze it",
-        )
-        time.sleep(35)  # longer than gunicorn waits for a worker
-        with ThreadPoolExecutor() as clients:
-            answers = [clients.submit(server.answers) for _ in range(8)]
-            run("docker", "unpause", server.id)
-        time.sleep(3)  # gunicorn looks for workers that hang once a second
-        lost = sum(not answer.result() for answer in answers)
-        gone = processes.difference(server.docker("top", "-o", "pid").split())
-        assert not lost and not gone, f"frozen for 35 s, it lost {lost} of 8 requests and {len(gone)} processes"
-    run("docker", "stop", server.id)  # after 10 s it is killed, and the status is 137
-    assert server.inspect("{{.State.ExitCode}}") != "137", "it is killed 10 s after SIGTERM"
+    options = [*given, "--stop-signal=TERM", "--no-healthcheck", *options]
+    with Container(image, options=options, port=port) as server:
+        if platform == "Kubernetes restricted":
+            user = server.inspect("{{.Config.User}}") or "root"
+            assert re.match(r"[1-9]\d*(:|$)", user), f"the user is {user}, and runAsNonRoot takes only a number"
+        if platform in ("AWS Lambda", "Heroku") and server.inspect("{{range .Mounts}}{{.Destination}}{{end}}"):
+            pytest.skip("its volume belongs to its own user")
+        server.wait_for_answer()
+        if platform == "Fly" and "gunicorn" in server.processes()[0]:
+            server.python(f"import socket; socket.create_connection(('::1', {exposed(image)}))")
+        if platform == "Heroku":
+            keep(server.connect())
+        if NO_TIMEOUT in options:
+            freeze(server)
+        server.docker("stop")  # after 10 s it is killed, and the status is 137
+        assert server.inspect("{{.State.ExitCode}}") != "137", "it is killed 10 s after SIGTERM"
+
+
+def keep(connection):
+    connection.request("GET", "/")
+    connection.getresponse().read()
+    closed = not connection.sock or select.select([connection.sock], [], [], 91)[0]
+    connection.close()
+    assert not closed, "it closes a connection that is idle for less than 91 s"
+
+
+def freeze(server):
+    processes = set(server.docker("top", "-o", "pid").split())
+    pause = ["docker", "pause", server.id]
+    server.wait(lambda: not subprocess.run(pause, capture_output=True).returncode, "the engine to freeze it")
+    time.sleep(35)  # longer than gunicorn waits for a worker
+    with ThreadPoolExecutor() as clients:
+        answers = [clients.submit(server.answers) for _ in range(8)]
+        server.docker("unpause")
+    time.sleep(3)  # gunicorn looks for workers that hang once a second
+    lost = sum(not answer.result() for answer in answers)
+    gone = processes.difference(server.docker("top", "-o", "pid").split())
+    assert not lost and not gone, f"frozen for 35 s, it lost {lost} of 8 requests and {len(gone)} processes"
 
 
 @pytest.fixture(scope="module")
 def attempts(request, docker):
     """A future for each platform and image: the first three wait, all at once, and meanwhile the others take turns."""
-    given, servers = request.config.option, []
+    given = request.config.option
     images = [given.image] if given.image else [request.getfixturevalue(name) for name in ("runtime", "bare")]
-    ports = docker("image", "inspect", "--format={{json .Config.ExposedPorts}}", images[0])
-    port = (re.findall(r"\d+", ports) or ["8080"])[0]
     pairs = [(platform, image) for platform in PLATFORMS for image in images]
     with ThreadPoolExecutor(3 * len(images) + 1) as pool:
-        yield {pair: pool.submit(attempt, *pair, given.options, port, servers) for pair in pairs}
-    for server in servers:
-        server.remove()
+        yield {pair: pool.submit(attempt, *pair, given.options) for pair in pairs}
 
 
 @pytest.mark.parametrize("platform", list(PLATFORMS)[::-1])

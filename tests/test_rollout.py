@@ -1,47 +1,32 @@
 """deploy/rollout.sh: what is lost when replicas are replaced, taken back, stopped or killed."""
 
 import contextlib
-import http.client
 import os
 import signal
 import subprocess
-import threading
-from collections import Counter
-from concurrent.futures import ThreadPoolExecutor
+import sys
+import time
 
 from project import ROOT, run
+from servers import load
+
+
+def load_of(server):
+    return load([sys.executable], f"127.0.0.1:{server.port}")
 
 
 @contextlib.contextmanager
-def loaded(server, *methods):
-    """Send requests of each method on four kept connections; yield their statuses and failures, counted by method."""
-    over, counts = threading.Event(), {method: Counter() for method in methods}
-
-    def load(method):
-        with contextlib.closing(server.connect()) as connection:
-            while not over.is_set():
-                try:
-                    connection.request(method, "/")
-                    with connection.getresponse() as answer:
-                        answer.read()
-                        counts[method][answer.status] += 1
-                except (OSError, http.client.HTTPException) as error:
-                    counts[method][repr(error)] += 1
-                    connection.close()
-
-    with ThreadPoolExecutor() as clients:
-        clients.map(load, methods * 4)
-        try:
-            yield counts
-        finally:
-            over.set()
+def every_request_answered(server):
+    with load_of(server) as answers:
+        yield
+    assert answers.keys() == {"GET 200", "POST 405"} and min(answers.values()) > 500, f"{answers}\n{server.log()}"
 
 
 def rollout(server, **variables):
     """Start a rollout, with other variables than those of the replicas."""
-    environment = os.environ | server.variables | variables
+    command, environment = ["deploy/rollout.sh"], server.environment | variables
     return subprocess.Popen(
-        ["deploy/rollout.sh"], cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True, start_new_session=True
+        command, cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True, start_new_session=True
     )
 
 
@@ -52,29 +37,26 @@ def check(process, status, *messages):
     return said.splitlines()[-1]
 
 
+def locked(server):
+    return "rollout" in server.compose("exec", "proxy", "ls", "/tmp")
+
+
 def test_rollout_loses_no_request(compose):
     before = compose.replicas()
-    with loaded(compose, "GET", "POST") as counts:
-        compose.run("deploy/rollout.sh")
-        compose.wait(lambda: all(sum(c.values()) >= 2000 for c in counts.values()), "2,000 requests each", 60)
+    with every_request_answered(compose):
+        check(rollout(compose), 0)
     after = compose.replicas()
     assert len(after) == len(before) and not after & before
-    assert [*counts["GET"]] == [200] and [*counts["POST"]] == [405], f"{counts}\n{compose.log()}"
 
 
 def test_image_that_does_not_start_is_taken_back(compose):
     before = compose.replicas()
-    with loaded(compose, "GET", "POST") as counts:
+    with every_request_answered(compose):
         wrong = rollout(compose, WEB_CONCURRENCY="0", TARGET="bare")
         check(wrong, 1, "Taken back", "WEB_CONCURRENCY=0: expected a whole number from 1")
     assert compose.replicas() == before
     compose.compose("up", "--detach", "--no-deps", "--wait", "app")
     assert compose.replicas() == before, "docker compose up has another image than before"
-    assert [*counts["GET"]] == [200] and [*counts["POST"]] == [405], f"{counts}\n{compose.log()}"
-
-
-def locked(server):
-    return "rollout" in server.compose("exec", "proxy", "ls", "/tmp")
 
 
 def test_rollout_that_is_interrupted_again_and_again_is_taken_back(compose):
@@ -109,10 +91,9 @@ def test_rollout_without_a_replica_is_refused(compose):
 
 def test_killed_replica_loses_what_it_was_answering_and_no_more(compose):
     replica = compose.replicas().pop()
-    with loaded(compose, "GET") as counts:
+    with load_of(compose) as answers:
         run("docker", "kill", replica)
-        try:
-            compose.wait(lambda: counts["GET"][200] > 1000, "1,000 answers")
-        finally:
-            run("docker", "start", replica)
-    assert counts["GET"].total() - counts["GET"][200] <= 4, f"{counts}\n{compose.log()}"  # one for each client
+        time.sleep(5)
+        run("docker", "start", replica)
+    lost = sum(count for answer, count in answers.items() if answer not in ("GET 200", "POST 405"))
+    assert lost <= 16 and answers["GET 200"] > 100, f"{answers}\n{compose.log()}"  # one for each client

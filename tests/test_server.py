@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from features import FORM, PIECE, form
-from project import ROOT
+from project import HARDENED, ROOT
 from servers import Container
 
 COMMAND = ["gunicorn", "--config=/etc/gunicorn.conf.py", "features:app"]
@@ -20,32 +20,27 @@ def serve_features(image, *options):
 
 
 @pytest.fixture(scope="module", params=["runtime", "bare", "compose"])
-def features(request, hardened):
+def features(request):
     if request.param == "compose":
         yield request.getfixturevalue("compose")
     else:
-        with serve_features(request.getfixturevalue(request.param), *hardened) as server:
+        with serve_features(request.getfixturevalue(request.param), *HARDENED) as server:
             yield server.wait_for_answer()
 
 
-def repeat(check, times=16):
-    """Call `check` with each number, from eight threads; raise what the first failing one raised."""
+FILE = os.urandom(2_000_000)
+EXCHANGES = {
+    "static file": (["/static/big"], PIECE * 128),
+    "stream": (["/stream"], PIECE * 200),
+    "upload": (["/upload", "POST", form(FILE), FORM], hashlib.sha256(FILE).hexdigest().encode()),
+}
+
+
+@pytest.mark.parametrize(("arguments", "expected"), EXCHANGES.values(), ids=EXCHANGES)
+def test_large_bodies_are_whole(features, arguments, expected):
     with ThreadPoolExecutor(8) as pool:
-        list(pool.map(check, range(times)))
-
-
-@pytest.mark.parametrize(("path", "body"), [("/static/big", PIECE * 128), ("/stream", PIECE * 200)])
-def test_answer_of_1_MB_is_whole(features, path, body):
-    repeat(lambda _: assert_body(features.request(path), body))
-
-
-def test_upload_of_2_MB_is_whole(features):
-    def check(_):
-        file = os.urandom(2_000_000)
-        answer = features.request("/upload", "POST", form(file), FORM)
-        assert_body(answer, hashlib.sha256(file).hexdigest().encode())
-
-    repeat(check)
+        for status, _, body in pool.map(lambda _: features.request(*arguments), range(16)):
+            assert (status, body) == (200, expected)
 
 
 def test_server_sent_event_of_any_size_arrives_before_the_next_one_is_made(features):
@@ -59,31 +54,27 @@ def test_server_sent_event_of_any_size_arrives_before_the_next_one_is_made(featu
                 assert features.request(f"/events?id={name}", "POST")[0] == 204
             assert answer.read() == b"\ndata: second\n\n"
 
-    repeat(check)
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(check, range(16)))
 
 
-def test_request_that_runs_at_sigterm_is_finished(docker, image, hardened):
-    with serve_features(image, *hardened) as server, ThreadPoolExecutor(1) as pool:
+def test_request_that_runs_at_sigterm_is_finished(docker, image):
+    with serve_features(image, *HARDENED) as server, ThreadPoolExecutor(1) as pool:
         answer = pool.submit(server.wait_for_answer().request, "/slow?id=slow")
         server.wait(lambda: "begun slow" in server.log(), "the request to reach the app")
         docker("kill", "--signal=TERM", server.id)
         server.wait(lambda: "Handling signal: term" in server.log(), "the signal to reach gunicorn")
         server.python("open('/tmp/confirmed-slow', 'w')")
-        assert_body(answer.result(), b"done")
+        assert answer.result()[2] == b"done"
         server.wait(server.ended, "the end")
         assert server.inspect("{{.State.ExitCode}}") == "0", server.log()
 
 
-def test_lines_that_32_threads_print_are_whole(image, hardened):
-    with serve_features(image, *hardened) as server:
+def test_lines_that_32_threads_print_are_whole(image):
+    with serve_features(image, *HARDENED) as server:
         server.wait_for_answer()
         with ThreadPoolExecutor(32) as pool:
             list(pool.map(lambda _: server.request("/print"), range(64)))
         whole = r"printed \d+ whole|\S+ - - \[.*\] \"GET /\S* HTTP/1.\d\" \d+ \d+ \"-\" \"-\"|\[\d{4}-.*"
         server.wait(lambda: server.log().count("printed") == 64 * 200, "the engine to hand on all lines")
         assert [line for line in server.log().splitlines() if not re.fullmatch(whole, line)] == []
-
-
-def assert_body(answer, expected):
-    status, _, body = answer
-    assert (status, body) == (200, expected)
