@@ -21,14 +21,9 @@ def form(file):
 
 
 @app.get("/")
-def scheme():
-    return request.scheme
-
-
-@app.get("/headers")
 def headers():
-    """The header that the server has received, and as many bytes of header as are asked for."""
-    return dict(request.headers), {"X-Long": "a" * request.args.get("bytes", 0, int)}
+    """The scheme and the header that the server has received, and as many bytes of header as are asked for."""
+    return {"scheme": request.scheme, **request.headers}, {"X-Long": "a" * request.args.get("bytes", 0, int)}
 
 
 @app.get("/stream")
@@ -54,39 +49,28 @@ def print_():
     return ""
 
 
-@app.get("/events")
-def events():
-    """Two server-sent events, the first of 100 kB: the second when the first has been confirmed."""
+@app.get("/events/<name>")
+def events(name):
+    """An event of so many bytes, if any, and the last one when it is confirmed, or after 90 seconds."""
+    print("begun", name)
 
-    def pieces(name):
-        yield f"data: {'a' * 100_000}\n\n"
-        wait_for(confirmed(name))
-        yield "data: second\n\n"
+    def pieces(count, deadline):
+        if count:
+            yield "a" * count
+        while not confirmed(name).exists() and time.monotonic() < deadline:
+            time.sleep(0.005)
+        yield "done"
 
-    stream = pieces(request.args["id"])
+    stream = pieces(request.args.get("bytes", 0, int), time.monotonic() + 90)
     return Response(stream, mimetype="text/event-stream", headers={"X-Accel-Buffering": "no"})
 
 
-@app.post("/events")
-def confirm():
-    confirmed(request.args["id"]).touch()
+@app.post("/events/<name>")
+def confirm(name):
+    confirmed(name).touch()
     return "", 204
-
-
-@app.get("/slow")
-def slow():
-    """Answers when it is confirmed, or after 90 seconds."""
-    print("begun", request.args["id"])
-    wait_for(confirmed(request.args["id"]))
-    return "done"
 
 
 def confirmed(name):
     """The file by which the workers, which are processes, tell each other."""
     return Path(tempfile.gettempdir(), f"confirmed-{name}")
-
-
-def wait_for(path):
-    deadline = time.monotonic() + 90
-    while not path.exists() and time.monotonic() < deadline:
-        time.sleep(0.005)

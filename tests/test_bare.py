@@ -90,21 +90,17 @@ def test_each_library_is_of_a_package_that_scanners_find(docker, bare, runtime, 
 # links what slim has not.
 ODD = r"""
 COPY --from=dependencies /usr/lib/*-linux-gnu/libpq.so.5 /odd/
-RUN cd /odd && echo text > text.so && echo '{{ name }} = 1' > template.py && echo "%s" > __init__.py \
+RUN cd /odd && echo text > text.so && echo '{{ name }} = 1' > template.py \
     && printf '\177ELF\002\001\001\000\000\000\000\000\000\000\000\000\003\000\267\000' > other.so \
     && mv /odd /usr/local/lib/python3.*/site-packages
 """
 
 
-@pytest.mark.parametrize("needed", [False, True])
-def test_missing_library_is_named_and_ends_the_build_where_it_is_needed(source, build, layers, needed):
-    code = "import ctypes; ctypes.CDLL(__path__[0] + '/libpq.so.5')" if needed else ""
-    edit(source / "Dockerfile", " AS collection\n", f" AS collection\n{ODD % code}\n")
+def test_missing_library_is_named_and_odd_files_stay(source, build, layers):
+    edit(source / "Dockerfile", " AS collection\n", f" AS collection\n{ODD}\n")
     command = ["docker", "build", "--progress=plain", "--target=collection", "--no-cache-filter=collection", source]
-    done = subprocess.run(command, capture_output=True, text=True)
-    assert done.returncode == needed, done.stderr
-    assert re.search(r"odd/libpq\.so\.5:\s+libldap\S* => not found", done.stderr), done.stderr
-    if not needed:
-        files = [file.name for layer in layers(build("--target=bare", source)) for file in members(layer)]
-        found = {name.rpartition("/odd/")[2] for name in files}
-        assert {"text.so", "template.py", "other.so", "libpq.so.5"} < found
+    said = subprocess.run(command, capture_output=True, text=True).stderr
+    assert re.search(r"odd/libpq\.so\.5:\s+libldap\S* => not found", said), said
+    files = [file.name for layer in layers(build("--target=bare", source)) for file in members(layer)]
+    found = {name.rpartition("/odd/")[2] for name in files}
+    assert {"text.so", "template.py", "other.so", "libpq.so.5"} < found

@@ -56,7 +56,7 @@ print(bytecode.exists())
 def test_package_that_ends_its_import_is_named_and_fails_no_build(docker, runtime):
     volume = f"--volume={ROOT}/docker/bytecode.py:/bytecode.py:ro"
     said = docker("run", "--rm", "--user=0", volume, runtime, "python", "-c", ABORTS)
-    assert re.fullmatch("aborts ends or stops .*\nTrue\n", said)
+    assert "/aborts.py\n" in said and said.endswith("True\n")
 
 
 @pytest.mark.parametrize(("status", "alive"), [("204", True), ("404", True), ("500", False), (None, False)])
