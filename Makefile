@@ -13,8 +13,9 @@ test: .venv/dev ## run the tests; those of the image need a Docker Engine
 	.venv/bin/pytest --numprocesses=3 --dist=loadfile
 
 test-image: .venv/dev ## test any image: make test-image IMAGE=name PATHS="/ /login" OPTIONS="--env=KEY=x"
+	@docker image inspect "$(or $(IMAGE),$(error name the image: IMAGE=...))" > /dev/null
 	@REQUIRE_DOCKER=1 PYTHONPATH=tests .venv/bin/pytest -p no:terminal -p claims --override-ini=addopts= --capture=no \
-		--assert=plain --image="$(or $(IMAGE),$(error name the image: IMAGE=...))" --paths="$(or $(PATHS),/)" --options="$(OPTIONS)" tests/test_image.py tests/test_platforms.py
+		--assert=plain --image="$(IMAGE)" --paths="$(or $(PATHS),/)" --options="$(OPTIONS)" tests/test_image.py tests/test_platforms.py
 
 lint: .venv/dev .venv/tools ## check the code, the scripts, the Dockerfiles, the workflows and the wheel
 	.venv/bin/ruff check
@@ -43,7 +44,7 @@ release: ## tag the version in pyproject.toml and push the tag, from which CI re
 	git tag --annotate --message="$$version" "v$$version"; git push --atomic origin HEAD:main "v$$version"
 
 reproduce: .venv/dev ## build both images twice, and compare their digests
-	@.venv/bin/pytest --quiet --capture=no tests/test_reproduce.py
+	@.venv/bin/pytest --quiet --capture=no tests/test_release.py -k image_is_the_same
 
 verify: ## build a released image again and compare it: make verify IMAGE=name@sha256:...
 	@release/verify "$$IMAGE"

@@ -143,7 +143,7 @@ def main():
     except TimeoutError as error:
         sys.exit(str(error))
     finally:
-        engine.apart("image", "rm", *map(tag, [*IMAGES, "changed"])).communicate()
+        subprocess.run(["docker", "image", "rm", *map(tag, [*IMAGES, "changed"])], capture_output=True)
     (HERE / "results.json").write_text(json.dumps(results, indent=1) + "\n")
     (HERE / "images.svg").write_text(picture.draw(results["disk"]))
     for readme in READMES:

@@ -8,17 +8,11 @@ import socket
 import subprocess
 import time
 from functools import cache
-from subprocess import DEVNULL, PIPE
 
 
 def docker(*arguments, cwd=None):
     """Return what a docker command prints; raise CalledProcessError when it fails."""
     return subprocess.run(["docker", *arguments], cwd=cwd, capture_output=True, check=True, text=True).stdout
-
-
-def apart(*arguments):
-    """Start a docker command that Ctrl-C does not reach: what it makes is whole, and what it removes is gone."""
-    return subprocess.Popen(["docker", *arguments], stdout=DEVNULL, stderr=PIPE, text=True, start_new_session=True)
 
 
 def build(image, arguments, source):
@@ -58,18 +52,15 @@ def start(image, *options):
         port = free.getsockname()[1]
     name = f"hello-bench-{os.getpid()}-{port}"
     began = time.perf_counter()
-    run = apart("run", "--detach", f"--name={name}", f"--publish=127.0.0.1:{port}:8080", *options, image)
     try:
-        if run.wait():
-            raise subprocess.CalledProcessError(run.returncode, run.args, stderr=run.stderr.read())
+        docker("run", "--detach", f"--name={name}", f"--publish=127.0.0.1:{port}:8080", *options, image)
         while not answers(port):
             if time.perf_counter() > began + 60:
                 raise TimeoutError(f"{image}: no right answer in 60 seconds")
             time.sleep(0.002)
         return round(time.perf_counter() - began, 4)
     finally:
-        run.communicate()
-        apart("rm", "--force", "--volumes", name).communicate()
+        docker("rm", "--force", "--volumes", name)
 
 
 def answers(port):

@@ -18,9 +18,6 @@ if gunicorn.version_info < (27, 0, 1):
 for stream in filter(None, (sys.stdout, sys.stderr)):
     stream.reconfigure(line_buffering=True, write_through=False)
 
-# bare inherits no variable of slim, and apps report this one.
-os.environ.setdefault("PYTHON_VERSION", sys.version.split()[0])
-
 # All interfaces: on gunicorn's default, 127.0.0.1, no published port reaches it.
 port = os.environ.get("PORT") or "8080"
 if not (port.isdecimal() and 1 <= int(port) <= 65535):

@@ -15,16 +15,13 @@ import pytest
 from project import ROOT, RUN, run
 
 
-class Server:
+class Server(contextlib.AbstractContextManager):
     """What listens on `port` of this machine."""
 
     slowest = 0  # seconds that the slowest start took: where the machine is busy, everything is waited for longer
 
     def __init__(self, port):
         self.port = port
-
-    def __enter__(self):
-        return self
 
     def __exit__(self, *_):
         self.remove()
@@ -37,19 +34,14 @@ class Server:
 
     def request(self, path="/", method="GET", body=None, headers=None):
         """Return an answer's status, headers and body; raise OSError or HTTPException when there is no whole one."""
-        connection = self.connect()
-        try:
+        with contextlib.closing(self.connect()) as connection:
             connection.request(method, path, body, headers or {})
             with connection.getresponse() as answer:
                 return answer.status, answer.headers, answer.read()
-        finally:
-            connection.close()
 
     def answers(self):
-        try:
+        with contextlib.suppress(OSError, http.client.HTTPException):
             return self.request()[0] < 500
-        except (OSError, http.client.HTTPException):
-            return False
 
     def wait(self, condition, what, seconds=20):
         """Return the first true value of `condition()`; fail with the log after so many seconds, or slowest starts."""

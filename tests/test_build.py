@@ -4,7 +4,7 @@ import re
 import subprocess
 
 import pytest
-from project import ROOT, commit, edit, members, run
+from project import ROOT, commit, members, run
 from servers import Process, free_port
 
 
@@ -60,13 +60,6 @@ def test_build_runs_none_of_the_apps_code(source, build, serve, layers):
     names = [file.name for layer in layers(image) for file in members(layer)]
     assert [name for name in names if "written-by-an-import" in name] == []
     assert serve(image, options=["--env=SECRET=x"]).request()[0] == 200
-
-
-def test_default_build_does_not_build_bare(source, build):
-    edit(source / "Dockerfile", " AS collection\n", " AS collection\nRUN no-such-command\n")
-    build(source)
-    with pytest.raises(pytest.fail.Exception, match="no-such-command"):
-        build("--target=bare", source)
 
 
 def test_build_fails_where_a_locked_package_has_no_hash(build, source):

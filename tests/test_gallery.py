@@ -1,7 +1,6 @@
 """The README's three commands, taken literally, put tests/gallery into both images, and there all of it works."""
 
 import gzip
-import json
 import os
 import re
 import shutil
@@ -9,8 +8,8 @@ import zlib
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from project import ROOT, RUN, edit, run
-from servers import Container
+from features import FORM, form
+from project import HARDENED, ROOT, RUN, edit, run
 
 README = (ROOT / "README.md").read_text().partition("## Put your own app in\n")[2].partition("\n## ")[0]
 ADOPT, BUILD, TEST = re.findall(r"```sh\n(.*?)```", README, re.DOTALL)
@@ -18,9 +17,6 @@ MIGRATE, CLAIMS = TEST.splitlines()
 NAME = f"{RUN}-gallery"
 IMAGES = {"runtime": NAME, "bare": f"{NAME}:bare"}
 QUICK = "PYTEST_ADDOPTS=--deselect=tests/test_platforms.py"  # which freeze it for 35 s
-FILE = os.urandom(2_000_000)
-FORM = b'--x\r\nContent-Disposition: form-data; name="caption"\r\n\r\nsunset\r\n--x\r\n'
-FORM += b'Content-Disposition: form-data; name="picture"; filename="p"\r\n\r\n' + FILE + b"\r\n--x--\r\n"
 
 
 def do(folder, command):
@@ -54,41 +50,24 @@ def claims(folder):
         yield pool.submit(do, folder, CLAIMS)
 
 
-@pytest.fixture(scope="module", params=IMAGES)
-def gallery(request, folder, hardened):
-    """A container of one of the images, hardened, with the access log in JSON of ADOPTING.md."""
-    log = re.search(r"`(GUNICORN_CMD_ARGS=--access-logformat=.*)`", (ROOT / "ADOPTING.md").read_text())[1]
-    options = ["--env=SECRET_KEY=x", f"--env={log}", f"--volume={NAME}:/data"]
-    with Container(IMAGES[request.param], options=[*hardened, *options]) as server:
-        yield server.wait_for_answer()
-
-
 def test_locks_are_what_adopt_py_writes(folder):
     run("diff", "-r", ROOT / "tests/gallery/requirements", folder / "requirements")
 
 
-def test_upload_is_listed_and_returned_whole(gallery):
-    headers = {"Content-Type": "multipart/form-data; boundary=x"}
-    assert gallery.request("/", "POST", FORM, headers)[0] == 302
-    number, checksum = re.findall(r"/pictures/(\d+)\">sunset</a> (\w{8})</li>", gallery.request()[2].decode())[-1]
-    assert gallery.request(f"/pictures/{number}")[2] == FILE
-    assert int(checksum, 16) == zlib.crc32(FILE)
-
-
-def test_what_was_compiled_is_there(gallery):
-    assert gallery.python("import crcmod._crcfunext, huey.bin.huey_consumer, gevent._gevent_cevent") == ""
-
-
-def test_access_log_can_be_json(gallery):
-    gallery.request('/?quoted="')
-    line = gallery.wait(lambda: re.search(".*quoted.*", gallery.log()), "the line of an access")[0]
-    assert json.loads(line)["request"] == 'GET /?quoted=" HTTP/1.1'
+@pytest.mark.parametrize("target", IMAGES)
+def test_app_works_hardened_with_all_that_was_compiled(folder, serve, target):
+    server = serve(IMAGES[target], options=[*HARDENED, "--env=SECRET_KEY=x", f"--volume={NAME}:/data"])
+    file = os.urandom(2_000_000)
+    assert server.request("/", "POST", form(file), FORM)[0] == 302
+    number, checksum = re.findall(r"/pictures/(\d+)\">f</a> (\w{8})</li>", server.request()[2].decode())[-1]
+    assert server.request(f"/pictures/{number}")[2] == file and int(checksum, 16) == zlib.crc32(file)
+    assert server.python("import crcmod._crcfunext, gevent._gevent_cevent") == ""
 
 
 def test_one_line_change_pushes_at_most_16_kB(folder, layers, build):
     edit(folder / "src/gallery/factory.py", "Return the app", "Return this app")
     for target, image in IMAGES.items():
-        before, after = layers(image), layers(build(folder, f"--target={target}"))
+        before, after = layers(image), layers(build(f"--target={target}", folder))
         (changed,) = [new for old, new in zip(before, after, strict=True) if old != new]
         assert len(gzip.compress(changed)) <= 16_000
 

@@ -28,11 +28,11 @@ def gunicorn_alone(container, pytestconfig):
 @pytest.fixture(scope="module")
 def user(config, archive):
     """The numbers of the user and its group, and its line of /etc/passwd if it has one."""
-    name, _, group = (config["User"] or "0:0").partition(":")
-    passwd = archive.extractfile("etc/passwd").read().decode() if "etc/passwd" in archive.getnames() else ""
-    found = next((line.split(":") for line in passwd.splitlines() if name in line.split(":")[0:3:2]), None)
-    numbers = found[2:4] if found else [name, group if group.isdigit() else "0"]
-    return int(numbers[0]), int(group if group.isdigit() else numbers[1]), found
+    name, _, group = (config["User"] or "0").partition(":")
+    users = archive.extractfile("etc/passwd").read().decode() if "etc/passwd" in archive.getnames() else ""
+    found = next((line.split(":") for line in users.splitlines() if name in line.split(":")[0:3:2]), None)
+    number, own = found[2:4] if found else (name, "0")
+    return int(number), int(group if group.isdigit() else own), found
 
 
 @pytest.fixture(scope="module")

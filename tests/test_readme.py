@@ -13,7 +13,7 @@ ADOPT = re.search("## Put your own app in.*?(?=\n## )", README, re.DOTALL)[0]
 BLOCKS = re.findall(r"```sh\n(.*?)\n *```", README.replace(ADOPT, ""), re.DOTALL)
 COMMANDS = [line.strip() for block in BLOCKS for line in block.splitlines()] + re.findall(r"`(make \w+)`", README)
 SERVE = [command for command in COMMANDS if "docker run" in command or command == "make run"]
-# What runs this test, and what test_reproduce.py, test_proxy.py and test_rollout.py run.
+# What runs this test, and what test_release.py, test_proxy.py and test_rollout.py run.
 ELSEWHERE = {"make test", "make reproduce", "docker compose up --detach --build --wait", "deploy/rollout.sh"}
 
 

@@ -5,11 +5,9 @@ from pathlib import Path
 
 import click
 from crcmod.predefined import mkPredefinedCrcFun
-from flask import Flask, Response, abort, redirect, render_template, request, url_for
-from huey import MemoryHuey
+from flask import Flask, redirect, render_template, request, url_for
 
 checksum = mkPredefinedCrcFun("crc-32")
-queue = MemoryHuey()
 
 
 def create_app():
@@ -33,27 +31,22 @@ def create_app():
     @app.get("/")
     def index():
         with connect() as connection:
-            pictures = connection.execute("SELECT id, caption, checksum FROM picture ORDER BY id").fetchall()
+            pictures = connection.execute("SELECT id, name, checksum FROM picture ORDER BY id").fetchall()
         return render_template("index.html", pictures=pictures)
 
     @app.post("/")
     def add():
-        data = request.files["picture"].read()
-        row = (request.form["caption"], f"{checksum(data):08x}", data)
+        file = request.files["file"]
+        data = file.read()
         with connect() as connection:
-            cursor = connection.execute("INSERT INTO picture (caption, checksum, data) VALUES (?, ?, ?)", row)
-        queue.enqueue(make_thumbnail.s(cursor.lastrowid))
+            row = (file.filename, f"{checksum(data):08x}", data)
+            connection.execute("INSERT INTO picture (name, checksum, data) VALUES (?, ?, ?)", row)
         return redirect(url_for("index"))
 
     @app.get("/pictures/<int:number>")
     def picture(number):
         with connect() as connection:
-            row = connection.execute("SELECT data FROM picture WHERE id = ?", (number,)).fetchone()
-        return Response(row[0], mimetype="application/octet-stream") if row else abort(404)
+            (data,) = connection.execute("SELECT data FROM picture WHERE id = ?", (number,)).fetchone()
+        return data, {"Content-Type": "application/octet-stream"}
 
     return app
-
-
-@queue.task()
-def make_thumbnail(number):
-    """What a queue's consumer would run."""
