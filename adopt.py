@@ -43,7 +43,6 @@ paths = [Path(top, module.replace(".", "/") + end) for top in ("", "src") for en
 wrong = {
     "uv is missing: pip install uv": not shutil.which("uv"),
     f"There is no module {module} in this folder or in its src/": not any(map(Path.is_file, paths)),
-    "This folder is not writable": not os.access(".", os.W_OK),
     "--data takes an absolute path, such as /data": args.data and args.data[0] != "/",
     "--allow takes what lies in this folder": {*args.allow} - {*os.listdir()},
     "docker, deploy, requirements have to be folders": {*filter(os.path.isfile, ("docker", "deploy", "requirements"))},

@@ -138,10 +138,8 @@ def main():
     try:
         with tempfile.TemporaryDirectory() as folder:
             results = measure(Path(folder))
-    except subprocess.CalledProcessError as error:
-        sys.exit(f"{' '.join(map(str, error.cmd))}\n{error.stderr}")
-    except TimeoutError as error:
-        sys.exit(str(error))
+    except (subprocess.CalledProcessError, TimeoutError) as error:
+        sys.exit(f"{error}\n{getattr(error, 'stderr', '')}")
     finally:
         subprocess.run(["docker", "image", "rm", *map(tag, [*IMAGES, "changed"])], capture_output=True)
     (HERE / "results.json").write_text(json.dumps(results, indent=1) + "\n")

@@ -7,6 +7,7 @@ import os
 import socket
 import subprocess
 import time
+from contextlib import closing, suppress
 from functools import cache
 
 
@@ -65,11 +66,9 @@ def start(image, *options):
 
 def answers(port):
     """Return whether GET / on a port of this machine is answered as the app does."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
-    try:
+    with (
+        suppress(OSError, http.client.HTTPException),
+        closing(http.client.HTTPConnection("127.0.0.1", port, timeout=5)) as connection,
+    ):
         connection.request("GET", "/")
         return connection.getresponse().read() == b"Hello world!"
-    except (OSError, http.client.HTTPException):
-        return False
-    finally:
-        connection.close()

@@ -89,16 +89,6 @@ def layers(docker, tmp_path_factory):
     return read
 
 
-@pytest.fixture(scope="session")
-def archive(docker, image, tmp_path_factory):
-    """The image's file system, as an open tar archive."""
-    exported, created = tmp_path_factory.mktemp("archive") / "tar", docker("create", image).strip()
-    docker("export", f"--output={exported}", created)
-    docker("rm", created)
-    with tarfile.open(exported) as archive:
-        yield archive
-
-
 @pytest.fixture
 def build(docker, request):
     """A function that builds as `docker build` does, and returns the image's name, for as long as the test runs."""
