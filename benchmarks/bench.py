@@ -5,7 +5,6 @@ import json
 import os
 import re
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
@@ -49,19 +48,16 @@ def say(text):
     print(f"{time.monotonic() - BEGAN:4.0f} s  {text}", flush=True)
 
 
-def new():
-    """Return a text that no build has seen, so that the cache has nothing for it."""
-    return uuid.uuid4().hex
-
-
-def change_code(source, text):
+def change_code(source, text=None):
+    """Change the app's text, if to no other by one that no build has seen, so that the cache has nothing for it."""
+    text = uuid.uuid4().hex if text is None else text
     for path in (source / name for name in CODE if (source / name).exists()):
         path.write_text(TEXT.sub(rf"\g<1>{text}", path.read_text()))
 
 
 def change_dependencies(source):
     for path in (source / name for name in DEPENDENCIES):
-        path.write_text(f"{path.read_text()}# {new()}\n")
+        path.write_text(f"{path.read_text()}# {uuid.uuid4().hex}\n")
 
 
 def gallery(folder):
@@ -83,7 +79,7 @@ def measure(folder):
     def weigh(name, source, prefix=""):
         say(f"weigh {prefix}{name}")
         before = engine.layers(IMAGES[name], source, folder / "store")
-        change_code(source, new())
+        change_code(source)
         after = engine.layers(IMAGES[name], source, folder / "store")
         change_code(source, "")
         for kind, count in tables.weigh(before, after).items():
@@ -110,7 +106,7 @@ def measure(folder):
                 build("cold", name, "--no-cache")
                 change_dependencies(folder / name)
                 build("dependency", name)
-            change_code(folder / name, new())
+            change_code(folder / name)
             build("code", name)
     for number in range(ROUNDS):
         say(f"start, round {number + 1} of {ROUNDS}")
@@ -134,7 +130,6 @@ def machine():
 
 
 def main():
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         with tempfile.TemporaryDirectory() as folder:
             results = measure(Path(folder))

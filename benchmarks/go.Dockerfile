@@ -5,10 +5,8 @@ COPY server.go .
 # Without the cache mount, each change would compile the standard library again.
 RUN --mount=type=cache,target=/root/.cache/go-build \
     go mod init hello && CGO_ENABLED=0 go build -ldflags="-s -w" -o /server
-EXPOSE 8080
 CMD ["/server"]
 
 FROM scratch
 COPY --from=full /server /server
-EXPOSE 8080
 CMD ["/server"]

@@ -21,7 +21,6 @@ def draw(disk):
     rows = ""
     for number, name in enumerate(name for name in disk if name[0] in "1267"):
         y, width = 4 + 28 * number, disk[name] / max(disk.values()) * 690
-        ships = ' class="ships"' if name[0] in "67" else ""
-        label = f"{disk[name] / 1e6:,.0f} MB"
+        ships, label = ' class="ships"' if name[0] in "67" else "", f"{disk[name] / 1e6:,.0f} MB"
         rows += ROW.format(ships=ships, name=name, y=y, text=y + 14, width=width, end=98 + width, label=label)
     return HEAD.format(height=116) + rows + "</svg>\n"

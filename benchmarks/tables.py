@@ -10,10 +10,7 @@ from statistics import median
 
 
 def weigh(before, after):
-    """Return what an image weighs, from its layers {digest: (compressed, unpacked)} before and after a code change.
-
-    Returns bytes: "disk" and "compressed" of all layers before, and "pushed", compressed, of those only there after.
-    """
+    """Return an image's bytes, from its layers {digest: (compressed, unpacked)} before and after a code change."""
     return {
         "disk": sum(unpacked for _, unpacked in before.values()),
         "compressed": sum(compressed for compressed, _ in before.values()),

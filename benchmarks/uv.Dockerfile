@@ -16,5 +16,4 @@ FROM python:3.14-slim
 COPY docker/gunicorn.conf.py /etc/
 COPY --from=builder /app/.venv /app/.venv
 ENV PATH=/app/.venv/bin:$PATH
-EXPOSE 8080
 CMD ["gunicorn", "--config=/etc/gunicorn.conf.py"]

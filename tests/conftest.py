@@ -2,7 +2,6 @@
 
 import functools
 import json
-import re
 import shlex
 import shutil
 import subprocess
@@ -21,12 +20,9 @@ def pytest_addoption(parser):
 
 
 def pytest_generate_tests(metafunc):
-    given = metafunc.config.option
     if "image" in metafunc.fixturenames:
-        images = [given.image] if given.image else ["runtime", "bare"]
-        metafunc.parametrize("image", images, indirect=True, scope="session")
-    if "path" in metafunc.fixturenames:
-        metafunc.parametrize("path", given.paths)
+        given = metafunc.config.option.image
+        metafunc.parametrize("image", [given] if given else ["runtime", "bare"], indirect=True, scope="session")
 
 
 @pytest.fixture
@@ -124,10 +120,9 @@ def container(docker, image, pytestconfig):
 @pytest.fixture(scope="session")
 def compose(docker):
     """compose.yaml, up, with features.py as its app."""
-    nginx = re.search("image: (.*)", (ROOT / "compose.yaml").read_text())[1]
-    find = (["docker", "image", "inspect", nginx], ["docker", "pull", "--quiet", nginx])
-    if all(subprocess.run(command, capture_output=True).returncode for command in find):
-        missing(f"{nginx} is not here and cannot be pulled")
     with Compose() as server:
+        pull = ["docker", "compose", "pull", "--quiet", "--policy=missing", "proxy"]
+        if subprocess.run(pull, cwd=ROOT, env=server.environment, capture_output=True).returncode:
+            missing("nginx's image is not here and cannot be pulled")
         server.compose("up", "--detach", "--build", "--wait")
         yield server.wait_for_answer()

@@ -39,8 +39,8 @@ def edit(path, old, new):
 
 def commit(folder):
     """Make the folder a git repository, with all of it committed."""
-    for arguments in (["init", "--quiet"], ["add", "--force", "."], ["commit", "--quiet", "--message=all"]):
-        run("git", "-c", "user.name=t", "-c", "user.email=t@localhost", *arguments, cwd=folder)
+    author = "-c user.name=t -c user.email=t@localhost"
+    run("sh", "-ec", f"git init -q; git add --force .; git {author} commit -q --message=all", cwd=folder)
 
 
 def members(layer):

@@ -9,6 +9,7 @@ import re
 import signal
 import socket
 import subprocess
+import sys
 import time
 
 import pytest
@@ -160,7 +161,7 @@ def exposed(image):
 
 
 @contextlib.contextmanager
-def load(python, host, path="/", number=16):
+def load(host, path="/", number=16, python=(sys.executable,)):
     """Run clients.py by the command `python`; yield a dict that has, at the end, how often each answer came."""
     answers, command = {}, [*python, "-c", (ROOT / "tests/clients.py").read_text(), host, path, str(number)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:

@@ -32,8 +32,6 @@ def test_no_layer_has_a_secret(build, layers, secrets, tmp_path, kind, target):
         found = layers(build(f"--target={target}", context[kind], stdin=stdin))
     assert any(b"published" in layer for layer in found)
     assert not any(b"top secret" in layer for layer in found)
-    names = [file.name for layer in found for file in members(layer)]
-    assert [name for name in names if re.search(r"/\.env|/\.git|id_rsa", name)] == []
 
 
 def test_allow_list_admits_only_what_it_names(docker, secrets, tmp_path):

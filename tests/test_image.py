@@ -25,11 +25,12 @@ def gunicorn_alone(container, pytestconfig):
         pytest.skip(f"OPTIONS has {own[0]}")
 
 
-def test_path_is_answered(container, path):
-    status = container.request(path)[0]
-    assert 200 <= status < 400, f"GET {path} is {status}"
-    head = container.request(path, "HEAD")
-    assert (head[0], head[2]) == (status, b""), f"HEAD {path} is {head[0]} and {len(head[2])} bytes, GET is {status}"
+def test_paths_are_answered(container, pytestconfig):
+    for path in pytestconfig.option.paths:
+        status = container.request(path)[0]
+        assert 200 <= status < 400, f"GET {path} is {status}"
+        head, _, body = container.request(path, "HEAD")
+        assert (head, body) == (status, b""), f"HEAD {path} is {head} and {len(body)} bytes, GET is {status}"
 
 
 def test_pid_1_is_gunicorn(container):

@@ -78,8 +78,9 @@ def kubectl(docker, image):
 
 @pytest.mark.parametrize("event", EVENTS)
 def test_no_request_is_lost_on_a_cluster(kubectl, event):
-    clients = ["/1.0", 240] if event == "busy" else ["/0.01"]
-    with load([*kubectl, "exec", "--stdin", "deployment/clients", "--", "python"], "hello", *clients) as answers:
+    clients = ["/1.0", 240] if event == "busy" else ["/0.01", 16]
+    where = [*kubectl, "exec", "--stdin", "deployment/clients", "--", "python"]
+    with load("hello", *clients, python=where) as answers:
         run("bash", "-c", f'set -euo pipefail; k() {{ {shlex.join(kubectl)} "$@"; }}; {EVENTS[event]}')
     assert answers.keys() == {"GET 200", "POST 200"} and sum(answers.values()) > 100, answers
     counts = run(*kubectl, "get", "pod", "--output=jsonpath={.items[*].status.containerStatuses[*].restartCount}")

@@ -10,20 +10,10 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from features import FORM, form
 
-
-@pytest.fixture(scope="module", autouse=True)
-def long_request(compose):
-    """A request that takes longer than nginx waits for an answer: its name, and its answer, begun before all tests."""
-    name = str(uuid.uuid4())
-    pool = ThreadPoolExecutor()
-    yield name, pool.submit(compose.request, f"/events/{name}")
-    pool.shutdown(wait=False)
+HEADERS = [(4094, 0, 0, 200), (4095, 0, 0, 414), (0, 8170, 0, 200), (0, 0, 16_000, 200)]
 
 
-@pytest.mark.parametrize(
-    ("line", "field", "answer", "status"),
-    [(4094, 0, 0, 200), (4095, 0, 0, 414), (0, 8170, 0, 200), (0, 0, 16_000, 200)],
-)
+@pytest.mark.parametrize(("line", "field", "answer", "status"), HEADERS)
 def test_header_that_gunicorn_takes_or_the_app_sends_is_passed_on(compose, line, field, answer, status):
     path = f"/?bytes={answer}&"
     path += "a" * (line - len(f"GET {path} HTTP/1.1"))
@@ -111,7 +101,7 @@ def test_2500_slow_clients_fail_no_other_where_the_soft_limit_of_files_is_1024(c
     assert "Too many open files" not in compose.log()
 
 
-def test_request_that_takes_longer_than_nginx_waits_runs_once(compose, long_request):
-    name, answer = long_request
-    assert answer.result()[0] == 504
+def test_request_that_takes_longer_than_nginx_waits_runs_once(compose):
+    name = uuid.uuid4()
+    assert compose.request(f"/events/{name}")[0] == 504
     assert compose.compose("logs").count(f"begun {name}") == 1

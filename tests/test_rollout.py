@@ -4,20 +4,15 @@ import contextlib
 import os
 import signal
 import subprocess
-import sys
 import time
 
 from project import ROOT, run
 from servers import load
 
 
-def load_of(server):
-    return load([sys.executable], f"127.0.0.1:{server.port}")
-
-
 @contextlib.contextmanager
 def every_request_answered(server):
-    with load_of(server) as answers:
+    with load(f"127.0.0.1:{server.port}") as answers:
         yield
     assert answers.keys() == {"GET 200", "POST 405"} and min(answers.values()) > 500, f"{answers}\n{server.log()}"
 
@@ -87,7 +82,7 @@ def test_rollout_without_a_replica_is_refused(compose):
 
 def test_killed_replica_loses_what_it_was_answering_and_no_more(compose):
     replica = compose.replicas().pop()
-    with load_of(compose) as answers:
+    with load(f"127.0.0.1:{compose.port}") as answers:
         run("docker", "kill", replica)
         time.sleep(5)
         run("docker", "start", replica)

@@ -5,5 +5,4 @@ COPY requirements/runtime.txt .
 RUN pip install --no-cache-dir --require-hashes --requirement runtime.txt
 COPY docker/gunicorn.conf.py /etc/
 COPY . .
-EXPOSE 8080
 CMD ["gunicorn", "--config=/etc/gunicorn.conf.py"]

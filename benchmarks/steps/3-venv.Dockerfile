@@ -12,5 +12,4 @@ FROM python:3.14-slim
 COPY docker/gunicorn.conf.py /etc/
 COPY --from=builder /venv /venv
 ENV PATH=/venv/bin:$PATH
-EXPOSE 8080
 CMD ["gunicorn", "--config=/etc/gunicorn.conf.py"]

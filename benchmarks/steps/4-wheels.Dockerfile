@@ -11,5 +11,4 @@ RUN python -m build --wheel --no-isolation --outdir /wheels
 FROM python:3.14-slim
 COPY docker/gunicorn.conf.py /etc/
 RUN --mount=type=bind,from=builder,source=/wheels,target=/wheels pip install --no-cache-dir --no-index /wheels/*.whl
-EXPOSE 8080
 CMD ["gunicorn", "--config=/etc/gunicorn.conf.py"]

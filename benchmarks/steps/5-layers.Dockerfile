@@ -13,6 +13,5 @@ RUN python -m build --wheel --no-isolation --outdir /wheels /src \
 FROM python:3.14-slim
 RUN --mount=type=bind,from=dependencies,source=/wheels,target=/wheels pip install --no-cache-dir --no-index /wheels/*.whl
 COPY docker/gunicorn.conf.py /etc/
-EXPOSE 8080
 CMD ["gunicorn", "--config=/etc/gunicorn.conf.py"]
 COPY --from=application /out /
