@@ -114,18 +114,15 @@ def test_user_has_a_name(container):
 PATHS = """
 import os
 for at, folders, names in os.walk("/"):
-    if at in ("/dev", "/proc", "/sys"):
-        folders.clear()
-    else:
-        print(*(path for path in (os.path.join(at, name) for name in folders + names) if {}), sep="\\n")
+    folders[:] = [name for name in folders if not os.path.ismount(os.path.join(at, name))]
+    print(*(path for path in (os.path.join(at, name) for name in folders + names) if {}), sep="\\n")
 """
 
 
 def test_user_can_write_to_tmp_and_its_volumes_alone(container):
     assert container.python("import os; print(os.getuid())") != "0\n", "root can write everywhere"
     writable = container.python(PATHS.format("not os.path.islink(path) and os.access(path, os.W_OK)"))
-    mounted = container.inspect("{{range .Mounts}}{{.Destination}} {{end}}").split()
-    found = [path for path in writable.splitlines() if path and path not in ("/tmp", *mounted)]
+    found = [path for path in writable.split("\n") if path not in ("", "/tmp")]
     assert not found, some(found)
 
 
