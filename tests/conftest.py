@@ -1,6 +1,7 @@
 """Fixtures: the images, and functions that start servers and end what they started."""
 
 import functools
+import io
 import json
 import shlex
 import shutil
@@ -67,18 +68,18 @@ def config(docker, image):
 
 
 @pytest.fixture(scope="session")
-def layers(docker, tmp_path_factory):
+def layers(docker):
     """A function that returns the layers of an image, each as the bytes of its tar archive, the base image's first."""
 
     def read(image):
         # Not docker save: its layers are zstd when the cache has those of a release, and Python 3.11 cannot read them.
-        name, saved = f"{RUN}:layers", tmp_path_factory.mktemp("layers") / "tar"
+        name = f"{RUN}:layers"
         docker("tag", image, name)
-        options = ["--provenance=false", f"--build-context=image=docker-image://{name}"]
-        output = f"--output=type=docker,dest={saved},compression=uncompressed,force-compression=true"
-        docker("build", *options, output, "-", input="FROM image")
+        command = ["docker", "build", "--provenance=false", f"--build-context=image=docker-image://{name}", "-"]
+        output = "--output=type=docker,dest=-,compression=uncompressed,force-compression=true"
+        saved = subprocess.run([*command, output], input=b"FROM image", capture_output=True, check=True).stdout
         docker("image", "rm", name)
-        with tarfile.open(saved) as archive:
+        with tarfile.open(fileobj=io.BytesIO(saved)) as archive:
             names = json.load(archive.extractfile("manifest.json"))[0]["Layers"]
             return [archive.extractfile(name).read() for name in names]
 
