@@ -1,6 +1,7 @@
 """The README's three commands, taken literally, put tests/gallery into both images, and there all of it works."""
 
 import gzip
+import hashlib
 import os
 import re
 import shutil
@@ -60,11 +61,12 @@ def test_app_works_hardened_with_all_that_was_compiled(folder, serve, target):
     assert server.python("import crcmod._crcfunext, gevent._gevent_cevent") == ""
 
 
-def test_one_line_change_pushes_at_most_16_kB(folder, layers, build):
+def test_one_line_change_pushes_at_most_16_kB(docker, folder, layers, build):
     edit(folder / "src/gallery/factory.py", "Return the app", "Return this app")
     for target, image in IMAGES.items():
-        before, after = layers(image), layers(build(f"--target={target}", folder))
-        (changed,) = [new for old, new in zip(before, after, strict=True) if old != new]
+        before = docker("image", "inspect", "--format={{json .RootFS.Layers}}", image)
+        after = layers(build(f"--target={target}", folder))
+        (changed,) = [layer for layer in after if hashlib.sha256(layer).hexdigest() not in before]
         assert len(gzip.compress(changed)) <= 16_000
 
 
