@@ -36,7 +36,7 @@ take_back() {
     trap '' INT TERM
     sleep 2  # the engine may still be making one
     for id in $(new); do
-        docker logs --tail 20 "$id" >&2
+        docker logs --tail 60 "$id" >&2
         docker rm --force "$id" > /dev/null
     done
     clear_up
