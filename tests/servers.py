@@ -57,7 +57,7 @@ class Server(contextlib.AbstractContextManager):
 
     def wait_for_answer(self):
         began = time.monotonic()
-        self.wait(lambda: self.answers() or self.ended(), "an answer")
+        self.wait(lambda: self.answers() or self.ended(), "an answer", 60)
         if self.ended():
             pytest.fail(f"ended instead of answering; the log:\n{self.log()}", pytrace=False)
         Server.slowest = max(Server.slowest, min(6, time.monotonic() - began))
