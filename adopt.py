@@ -122,7 +122,7 @@ found = {title: seen & {*re.findall("`(.+?)`", title)} for title in re.findall(r
 found["What the wheel lacks"] = {n for n in files if re.match(needed, n) and not Path(work.name, "wheel", n).exists()}
 found["Files by a relative path"] = {name for name in named if os.path.isfile(name)}
 found["Another Python"] = {line for line, sign, minor in limits if int(minor) + ("=" in sign) <= int(python)}
-old = re.sub(r"\\\s+", "", read("Dockerfile.orig"))
+old = re.sub(r"\\\s+|(?<= )-\S+ ", "", read("Dockerfile.orig"))
 found["Debian's packages"] = re.findall(r"apt\S* .*?install ([^&;\n]*)", old)
 found["What another Dockerfile set"] = re.findall("(?m)^(?:ENV|VOLUME|EXPOSE) .*", old)
 found["Pins in requirements.txt"] = {"requirements.txt"} if declared and read("requirements.txt") else {}

@@ -70,3 +70,4 @@ trap finish EXIT
 route $(new)
 docker stop $old > /dev/null
 docker rm $old > /dev/null
+echo "Replaced: the new replicas serve." >&2

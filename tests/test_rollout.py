@@ -35,7 +35,7 @@ def check(process, status, *messages):
 def test_rollout_loses_no_request(compose):
     before = compose.replicas()
     with every_request_answered(compose):
-        check(rollout(compose), 0)
+        check(rollout(compose), 0, "Replaced")
     after = compose.replicas()
     assert len(after) == len(before) and not after & before
 
