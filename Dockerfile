@@ -1,53 +1,61 @@
-# The separate build image, for interpreted code: the full image makes wheels, and slim, which ships, receives only those.
+# The separate build image, for interpreted code: the full image builds, and slim ships. slim receives wheels and
+# the app's files, and none of the tools that made them.
 
 # 1. dependencies: a wheel of each locked package. Runs again only when the lock file changes.
 FROM python:3.14 AS dependencies
 COPY requirements/runtime.txt /
+# One date and no debug symbols: compiled code would name pip's build folder, which is another one each time.
+ENV SOURCE_DATE_EPOCH=315532800 CFLAGS="-O3 -g0" CXXFLAGS="-O3 -g0"
 RUN pip wheel --no-cache-dir --require-hashes --requirement runtime.txt --wheel-dir /wheels
+# pip has bytecode here, and none in slim, where it would start twice as slowly.
+RUN cp --archive /usr/local/lib/python3.*/site-packages/pip /wheels
 
 # 2. application: the app's own wheel, unpacked into an empty folder. Runs again when the source changes.
 FROM python:3.14 AS application
 COPY requirements/build.txt /
 RUN pip install --no-cache-dir --require-hashes --requirement build.txt
 COPY . /src
-# The app has a folder of its own, because BuildKit checksums everything in the folder that COPY --from names.
+# A tar or a git URL as context bypasses .dockerignore: no hidden file such as .env may reach the wheel.
+RUN find /src -mindepth 1 -name '.*' ! -name .well-known ! -name .vite -prune -exec rm -r {} +
+# setuptools would take docker/ for a second package.
+RUN mv /src/docker /
+# One date: the same source gives the same wheel. The lock pins the build backend, so its slow check is skipped.
+RUN SOURCE_DATE_EPOCH=315532800 python -m build --wheel --no-isolation --skip-dependency-check \
+    --outdir /wheels /src
+# A folder of its own, because BuildKit checksums all of the folder that COPY --from names.
 WORKDIR /out/app
-# - Hidden files are deleted because a tar or a git URL as context bypasses .dockerignore: a .env must not reach the wheel.
-# - docker/ is moved because setuptools would take it for a second package.
-# - SOURCE_DATE_EPOCH gives the wheel one date, so that the same source gives the same bytes.
-# - dates.py dates installed files by their content, so that a browser notices a change.
-# - The check of the backend is skipped: the lock pins it, and the check takes a third of the build.
-# - Static files get a layer of their own, so that a code change does not push them again.
-RUN mv /src/docker / && find /src -mindepth 1 -name '.*' -prune -exec rm -r {} + && export SOURCE_DATE_EPOCH=315532800 \
-    && python -m build --wheel --no-isolation --skip-dependency-check --outdir /wheels /src \
-    && python -m installer --destdir . --compile-bytecode 0 /wheels/*.whl \
-    && python /docker/dates.py . \
-    && mkdir /out/static && find . -type d -name static -prune \
-        -exec cp --archive --parents --target-directory=/out/static {} \; -exec rm -r {} \;
+RUN python -m installer --destdir . --compile-bytecode 0 /wheels/*.whl
+# Static files, the probe and the settings get a layer of their own: a code change does not push them again.
+RUN install -D /docker/probe.py /out/static/usr/local/bin/probe \
+    && install -D --mode=644 --target-directory=/out/static/etc /docker/gunicorn.conf.py \
+    && find . -type d -name static -prune -exec cp --recursive --parents --target-directory=/out/static {} \; \
+        -exec rm -r {} \;
+# bare needs the shared libraries of the app's own compiled code.
+RUN mkdir /out/links && find /out/app -name '*.so' -exec ldd {} + | sed -n 's/.* => \(\/.*\) (.*/\1/p' \
+    | sort -u > /out/links/libraries
+# Every machine gives the same dates, so it makes the same layers.
+RUN python /docker/dates.py /out
 
 # 3. installed: slim with the locked wheels. They are bind-mounted, so no layer contains them.
 FROM python:3.14-slim AS installed
-# - Bytecode is compiled now, because slim has none and a non-root user can never write any. SOURCE_DATE_EPOCH has it
-#   checked by hash: the dates of files change when an image is made reproducible.
-# - pip goes, because it has done its work and scanners would report it.
-# - The user gets a name, and can write only to /tmp and /dev/shm.
+# - As pip runs as root, Python keeps the bytecode of all that pip imports; bytecode.py adds what the packages import.
+# - SOURCE_DATE_EPOCH makes Python check their bytecode by hash and not by date, because finish.sh changes the dates.
 RUN --mount=type=bind,from=dependencies,source=/wheels,target=/wheels \
-    --mount=type=bind,source=docker/bytecode.py,target=/bytecode.py \
-    --mount=type=bind,source=docker/dates.py,target=/dates.py --mount=type=tmpfs,target=/tmp \
-    export PYTHONDONTWRITEBYTECODE=1 PYTHONNODEBUGRANGES=1 SOURCE_DATE_EPOCH=315532800 \
-    && pip install --no-cache-dir --no-index --root-user-action=ignore /wheels/*.whl \
-    && python /bytecode.py \
-    && rm -r /usr/local/lib/python3.*/site-packages/pip* /usr/local/lib/python3.*/ensurepip /usr/local/bin/pip* \
-    && python /dates.py /usr/local/lib/python3.*/site-packages \
-    && echo 'app:x:10001:10001::/tmp:/usr/sbin/nologin' >> /etc/passwd && echo 'app:x:10001:' >> /etc/group \
-    && chmod 0755 /run/lock /var/tmp
-COPY --chmod=755 docker/probe.py /usr/local/bin/probe
-COPY --chmod=644 docker/gunicorn.conf.py /etc/
+    --mount=type=bind,source=docker/bytecode.py,target=/docker/bytecode.py \
+    --mount=type=bind,source=docker/dates.py,target=/docker/dates.py \
+    --mount=type=bind,source=docker/finish.sh,target=/docker/finish.sh \
+    --mount=type=tmpfs,target=/tmp \
+    touch /tmp/began && export SOURCE_DATE_EPOCH=315532800 PYTHONNODEBUGRANGES=1 \
+    && PYTHONPATH=/wheels python -m pip install --no-index --no-cache-dir --root-user-action=ignore /wheels/*.whl \
+    && python /docker/bytecode.py \
+    && sh /docker/finish.sh
 
-# 4. bare: the app on nothing but Python and the libraries that it links: docker build --target bare
+# 4. bare: the app on nothing but Python and the shared libraries that it needs: docker build --target bare
 # An image from scratch inherits nothing, so it repeats what runtime declares.
 FROM installed AS collection
-RUN --mount=type=bind,source=docker,target=/docker sh /docker/collect.sh
+RUN --mount=type=bind,source=docker,target=/docker \
+    --mount=type=bind,from=application,source=/out/links,target=/application \
+    sh /docker/collect.sh
 FROM scratch AS bare
 COPY --from=collection /bare /
 ENV PATH=/usr/local/bin PYTHONUNBUFFERED=1
@@ -58,7 +66,7 @@ CMD ["gunicorn", "--config=/etc/gunicorn.conf.py"]
 COPY --from=application /out/static /
 COPY --from=application /out/app /
 
-# 5. runtime: the image that ships, built when no target is named. The code comes last, so a code change makes only the
+# 5. runtime: the image that a build without a target makes. The code comes last, so a code change makes only the
 # last layer again.
 FROM installed AS runtime
 ENV PYTHONUNBUFFERED=1

@@ -1,14 +1,21 @@
-"""Date each file in the folders by its content, as a browser asks by date and length whether its copy is right."""
+"""Date each file in the folders by its content, and each folder at 1970.
+
+Every machine then makes the same layers, and a browser notices a changed static file:
+Flask makes the ETag from date and size.
+"""
 
 import os
 import sys
 import zlib
 
 for folder in sys.argv[1:]:
-    for at, _, names in os.walk(folder):
-        for path in (os.path.join(at, name) for name in names):
-            if not os.path.islink(path):
-                with open(path, "rb") as file:
-                    # Before 1979: a release lowers later dates to one, and never these.
-                    date = zlib.crc32(file.read()) >> 4
-                os.utime(path, (date, date))
+    for path, _, names in os.walk(folder):
+        os.utime(path, (0, 0))
+        for file in (os.path.join(path, name) for name in names):
+            if os.path.islink(file):
+                date = 0
+            else:
+                with open(file, "rb") as content:
+                    # Before 1979, so that a tool which lowers later dates to one date keeps it.
+                    date = zlib.crc32(content.read()) >> 4
+            os.utime(file, (date, date), follow_symlinks=False)
