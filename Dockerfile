@@ -4,7 +4,7 @@
 # 1. dependencies: a wheel of each locked package. Runs again only when the lock file changes.
 FROM python:3.14 AS dependencies
 COPY requirements/runtime.txt /
-# One date and no debug symbols: compiled code would name pip's build folder, which is another one each time.
+# One date, and no debug symbols, which would name pip's build folder: it is another one each time.
 ENV SOURCE_DATE_EPOCH=315532800 CFLAGS="-O3 -g0" CXXFLAGS="-O3 -g0"
 RUN pip wheel --no-cache-dir --require-hashes --requirement runtime.txt --wheel-dir /wheels
 # pip has bytecode here, and none in slim, where it would start twice as slowly.
@@ -15,38 +15,40 @@ FROM python:3.14 AS application
 COPY requirements/build.txt /
 RUN pip install --no-cache-dir --require-hashes --requirement build.txt
 COPY . /src
-# A tar or a git URL as context bypasses .dockerignore: no hidden file such as .env may reach the wheel.
-RUN find /src -mindepth 1 -name '.*' ! -name .well-known ! -name .vite -prune -exec rm -r {} +
-# setuptools would take docker/ for a second package.
-RUN mv /src/docker /
-# One date: the same source gives the same wheel. The lock pins the build backend, so its slow check is skipped.
-RUN SOURCE_DATE_EPOCH=315532800 python -m build --wheel --no-isolation --skip-dependency-check \
-    --outdir /wheels /src
 # A folder of its own, because BuildKit checksums all of the folder that COPY --from names.
 WORKDIR /out/app
-RUN python -m installer --destdir . --compile-bytecode 0 /wheels/*.whl
-# Static files, the probe and the settings get a layer of their own: a code change does not push them again.
-RUN install -D /docker/probe.py /out/static/usr/local/bin/probe \
+RUN export SOURCE_DATE_EPOCH=315532800 \
+    # A tar or a git URL as context bypasses .dockerignore: no hidden file such as .env may reach the wheel.
+    && find /src -mindepth 1 -name '.*' ! -name .well-known ! -name .vite -prune -exec rm -r {} + \
+    # setuptools would take docker/ for a second package.
+    && mv /src/docker / \
+    # The lock pins the build backend, so its check is skipped, which takes a third of the build.
+    && python -m build --wheel --no-isolation --skip-dependency-check --outdir /wheels /src \
+    && python -m installer --destdir . --compile-bytecode 0 /wheels/*.whl \
+    # bare needs the shared libraries of the app's own compiled code.
+    && mkdir /out/links && find . -name '*.so' -exec ldd {} + | sed -n 's/.* => \(\/.*\) (.*/\1/p' \
+        | sort -u > /out/links/libraries \
+    # Static files, the probe and the settings get a layer of their own: a code change does not push them again.
+    && install -D /docker/probe.py /out/static/usr/local/bin/probe \
     && install -D --mode=644 --target-directory=/out/static/etc /docker/gunicorn.conf.py \
-    && find . -type d -name static -prune -exec cp --recursive --parents --target-directory=/out/static {} \; \
-        -exec rm -r {} \;
-# bare needs the shared libraries of the app's own compiled code.
-RUN mkdir /out/links && find /out/app -name '*.so' -exec ldd {} + | sed -n 's/.* => \(\/.*\) (.*/\1/p' \
-    | sort -u > /out/links/libraries
-# Every machine gives the same dates, so it makes the same layers.
-RUN python /docker/dates.py /out
+    && find . -type d -name static -prune \
+        -exec cp --recursive --parents --target-directory=/out/static {} \; -exec rm -r {} \; \
+    # Every machine gives the same dates, so it makes the same layers.
+    && python /docker/dates.py /out
 
 # 3. installed: slim with the locked wheels. They are bind-mounted, so no layer contains them.
 FROM python:3.14-slim AS installed
-# - As pip runs as root, Python keeps the bytecode of all that pip imports; bytecode.py adds what the packages import.
-# - SOURCE_DATE_EPOCH makes Python check their bytecode by hash and not by date, because finish.sh changes the dates.
 RUN --mount=type=bind,from=dependencies,source=/wheels,target=/wheels \
     --mount=type=bind,source=docker/bytecode.py,target=/docker/bytecode.py \
     --mount=type=bind,source=docker/dates.py,target=/docker/dates.py \
     --mount=type=bind,source=docker/finish.sh,target=/docker/finish.sh \
     --mount=type=tmpfs,target=/tmp \
-    touch /tmp/began && export SOURCE_DATE_EPOCH=315532800 PYTHONNODEBUGRANGES=1 \
+    touch /tmp/began \
+    # With SOURCE_DATE_EPOCH, Python checks bytecode by hash and not by date, because finish.sh changes the dates.
+    && export SOURCE_DATE_EPOCH=315532800 PYTHONNODEBUGRANGES=1 \
+    # pip runs as root, so Python keeps the bytecode of what pip imports.
     && PYTHONPATH=/wheels python -m pip install --no-index --no-cache-dir --root-user-action=ignore /wheels/*.whl \
+    # This adds the bytecode of what the packages import.
     && python /docker/bytecode.py \
     && sh /docker/finish.sh
 
