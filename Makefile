@@ -44,7 +44,7 @@ release: ## tag the version in pyproject.toml and push the tag, from which CI re
 	git tag --annotate --message="$$version" "v$$version"; git push --atomic origin HEAD:main "v$$version"
 
 reproduce: .venv/dev ## build both images twice, and compare their digests
-	@.venv/bin/pytest --quiet --capture=no tests/test_release.py -k image_is_the_same
+	@.venv/bin/pytest --quiet --capture=no tests/test_release.py -k same_layers
 
 verify: ## build a released image again and compare it: make verify IMAGE=name@sha256:...
 	@release/verify "$$IMAGE"

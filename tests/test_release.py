@@ -1,4 +1,4 @@
-"""A release: the same source gives the same bytes, browsers notice a change, and release/verify tells what differs."""
+"""The same source gives the same bytes, browsers notice a change, and release/verify tells what differs."""
 
 import json
 import os
@@ -12,127 +12,176 @@ from project import ROOT, RUN, commit, edit, missing, run
 from servers import Process, free_port
 
 SOURCE = "Dockerfile .dockerignore .gitattributes LICENSE pyproject.toml requirements docker hello_app"
-# The stages that both images have are built anew once for both.
-ANEW = {"runtime": "--no-cache", "bare": "--no-cache-filter=collection,bare"}
 
 
 @pytest.fixture(scope="module")
 def copies(tmp_path_factory):
-    """Two copies with other names, dates and umasks, of which one is a checkout with CRLF line endings."""
+    """Two copies that differ in names, dates, umask and line endings."""
     folder = tmp_path_factory.mktemp("reproduce")
-    one, other = folder / "one", folder / "another folder"
-    one.mkdir()
-    run("cp", "-r", *SOURCE.split(), one, cwd=ROOT)
-    commit(one)
-    run("git", "clone", "--quiet", "--config=core.autocrlf=true", one, other)
-    for copy, umask, date in (one, 0o022, 1e9), (other, 0o077, 2e9):
+    first, second = folder / "first", folder / "another folder"
+    first.mkdir()
+    run("cp", "-r", *SOURCE.split(), first, cwd=ROOT)
+    commit(first)
+    run("git", "clone", "-q", "--config=core.autocrlf=true", first, second)
+    for copy, umask, date in (first, 0o022, 1e9), (second, 0o077, 2e9):
         for path in copy.rglob("*"):
             path.chmod((0o777 if path.is_dir() else 0o666) & ~umask)
             os.utime(path, (date, date))
-    return [one, other]
+    return [first, second]
 
 
-@pytest.mark.parametrize("target", ANEW)
-def test_image_is_the_same(docker, copies, target):
-    """It prints the digests, which a release of the commit has for this platform, where nothing is uncommitted."""
-    for copy in copies:
-        output = f"type=oci,dest={copy / target},tar=false"
-        run(ROOT / "release/build", copy, target, output, ANEW[target], "--provenance=false", "--sbom=false")
-    indexes = [json.loads((copy / target / "index.json").read_bytes()) for copy in copies]
-    one, other = (index["manifests"][0]["digest"] for index in indexes)
-    print(target, one, other, sep="\n  ")
-    assert one == other
+def build(docker, folder, *options):
+    """Build without a cache, and return the digests of the layers and of the image."""
+    output = f"--output=type=oci,tar=false,dest={folder}/image"
+    docker("build", "--no-cache", "--provenance=false", output, *options, folder)
+    index = json.loads((folder / "image/index.json").read_text())
+    digest = index["manifests"][0]["digest"]
+    manifest = (folder / "image/blobs" / digest.replace(":", "/")).read_text()
+    shutil.rmtree(folder / "image")
+    return [layer["digest"] for layer in json.loads(manifest)["layers"]], digest
 
 
-def test_changed_static_file_is_not_304_after_a_release_and_an_unchanged_one_is(docker, source, serve, tmp_path):
-    """Werkzeug's ETag is of date, size and path, and a browser that has the file sends it."""
+@pytest.mark.parametrize("target", ["runtime", "bare"])
+def test_builds_without_a_cache_make_the_same_layers(docker, copies, target):
+    """It prints the digest, which is the same only where SOURCE_DATE_EPOCH is given."""
+    first, second = copies
+    epoch = "--build-arg=SOURCE_DATE_EPOCH=315532800"
+    plain_layers, _ = build(docker, first, f"--target={target}")
+    first_layers, first_digest = build(docker, first, f"--target={target}", epoch)
+    second_layers, second_digest = build(docker, second, f"--target={target}", epoch)
+    print(target, first_digest, second_digest, sep="\n  ")
+    assert plain_layers == first_layers == second_layers
+    assert first_digest == second_digest
+
+
+def test_changed_static_file_is_not_304_and_an_unchanged_one_is(build, source, serve):
+    """Flask's ETag is of date, size and path, and a browser that has the file sends it."""
     static = source / "hello_app/static"
     static.mkdir()
-    # RUN, because the cache would give the dates of a build that had the same files.
-    (static / "same.css").write_text(f"a {RUN}")
-    tags = []
-    for number, content in enumerate("bcc"):
+    etags = []
+    for content in "bc":
+        # RUN, because the cache would give the dates of a build that had the same files.
+        (static / "same.css").write_text(f"a {RUN}")
         (static / "changed.css").write_text(f"{content} {RUN}")
-        name = f"{RUN}:release-{number}"
-        if number < 2:
-            output = f"type=oci,name={name},dest={tmp_path / 'image.tar'}"
-            run(ROOT / "release/build", source, "bare", output, "--provenance=false")
-            docker("load", "--quiet", f"--input={tmp_path / 'image.tar'}")
-        else:  # a plain build
-            docker("build", "--target=bare", f"--tag={name}", source)
-        server = serve(name)
-        tags.append([server.request(f"/static/{file}.css")[1]["ETag"] for file in ("same", "changed")])
-        docker("image", "rm", "--force", name)
-    (same, changed), *others = tags
-    assert all(other[0] == same and other[1] != changed for other in others), tags
-    assert others[0] == others[1], tags
+        server = serve(build("--target=bare", source))
+        etags.append(
+            {
+                name: server.request(f"/static/{name}.css")[1]["ETag"]
+                for name in ("same", "changed")
+            }
+        )
+    before, after = etags
+    assert before["same"] == after["same"]
+    assert before["changed"] != after["changed"]
 
 
-REGISTRY = 'version: 0.1\nstorage: {{filesystem: {{rootdirectory: .}}}}\nhttp: {{addr: "127.0.0.1:{}"}}\n'
-SCANNER = f"docker/buildkit-syft-scanner:{RUN}"  # any image, which finds nothing
-# What a release has and its commit has not, how else it was built, and the status and the line of the answer.
-CASES = {
-    "runtime": ([], "--target=runtime", "0 The same to the byte: runtime of .*@sha256:.*"),
-    "SBOM": ([], f"--sbom=generator={SCANNER}", "0 The same to the byte: bare of .*@sha256:.*"),
-    "byte": (["hello_app/__init__.py", "d!", "D!"], "--quiet", '1 Different: .* layer 3, "COPY /out/app / .*'),
-    "variable": (["Dockerfile", "ENV PATH=", "ENV PATH=/x:"], "--quiet", '1 Different: .* config.Env.0 "PATH=/x:.*'),
-    "base": (["Dockerfile", "-slim AS app", " AS app"], "--quiet", "1 Different: base image python:3.14, .*"),
-    "no provenance": ([], "--provenance=false", "2 Cannot verify .*: it has no SLSA 1 provenance .*"),
-    "target": ([], "--target=installed", "2 Cannot verify .*: its target is installed, not runtime or bare"),
-    "revision": ([], "--label=org.opencontainers.image.revision=0", "2 Cannot verify .*: it is of revision 0, .*"),
-}
+REGISTRY = """
+version: 0.1
+storage: {{filesystem: {{rootdirectory: .}}}}
+http: {{addr: "127.0.0.1:{port}"}}
+"""
+SCANNER = f"docker/buildkit-syft-scanner:{RUN}"  # any image, which lists nothing
 
 
 @pytest.fixture(scope="module")
 def registry(docker, tmp_path_factory):
+    """The name of an image in a registry of this machine."""
     for program in ("docker-registry", "jq"):
         if not shutil.which(program):
             missing(f"{program} is not installed")
     docker("tag", "python:3.14-slim", SCANNER)
     folder, port = tmp_path_factory.mktemp("registry"), free_port()
-    (folder / "config.yml").write_text(REGISTRY.format(port))
-    with Process(["docker-registry", "serve", "config.yml"], folder, folder / "log", port) as server:
+    (folder / "config.yml").write_text(REGISTRY.format(port=port))
+    command = ["docker-registry", "serve", "config.yml"]
+    with Process(command, folder, folder / "log", port) as server:
         yield f"localhost:{server.wait_for_answer().port}/hello"
     docker("image", "rm", SCANNER)
 
 
 @pytest.fixture
-def verify(docker, source, tmp_path, monkeypatch):
-    """A function that verifies an image with `source`, as a commit, and returns its status and what it says."""
+def checkout(docker, source, monkeypatch):
+    """A commit of the project on a base image of its own, which tests can replace."""
+    docker("tag", "python:3.14-slim", f"{RUN}/slim:base")
+    edit(source / "Dockerfile", "FROM python:3.14-slim", f"FROM {RUN}/slim:base")
     edit(source / "release/build", "level=19", "level=1")  # a fifth of the time
-    edit(source / "Dockerfile", "FROM python:3.14 AS", "FROM python:3.14-slim AS")  # python:3.14 is another base then
-    edit(source / "pyproject.toml", "[tool.ruff]\n", '[project.urls]\nSource = "https://localhost"\n[tool.ruff]\n')
+    url = '[project.urls]\nSource = "https://localhost"\n[tool.ruff]\n'
+    edit(source / "pyproject.toml", "[tool.ruff]\n", url)
     commit(source)
     monkeypatch.setenv("BUILDX_BUILDER", docker("context", "show").strip())
+    yield source
+    docker("image", "rm", f"{RUN}/slim:base")
+
+
+@pytest.fixture
+def release(checkout, registry, tmp_path):
+    """A function that releases a copy of the checkout, changed, and returns its name."""
+
+    def push(*options, change=None):
+        folder = shutil.copytree(checkout, tmp_path / "release")
+        if change:
+            edit(folder / change[0], *change[1:])
+        output = f"type=image,name={registry},push=true"
+        metadata = f"--metadata-file={tmp_path / 'metadata'}"
+        command = [checkout / "release/build", folder, "bare", output, metadata]
+        run(*command, *options)
+        pushed = json.loads((tmp_path / "metadata").read_text())
+        return f"{registry}@{pushed['containerimage.digest']}"
+
+    return push
+
+
+@pytest.fixture
+def verify(checkout, tmp_path, monkeypatch):
+    """A function that returns the status and the words of release/verify."""
+    (tmp_path / "temporary").mkdir()
     monkeypatch.setenv("TMPDIR", str(tmp_path / "temporary"))
 
     def verify(image):
-        (tmp_path / "temporary").mkdir()
-        done = subprocess.run([source / "release/verify", image], capture_output=True, text=True)
-        (tmp_path / "temporary").rmdir()  # raises an error where something is left
+        command = [checkout / "release/verify", image]
+        done = subprocess.run(command, capture_output=True, text=True)
+        assert not [*(tmp_path / "temporary").iterdir()], "files are left"
         return f"{done.returncode} {done.stdout}{done.stderr}"
 
     return verify
 
 
-@pytest.mark.parametrize(("change", "option", "said"), CASES.values(), ids=CASES)
-def test_release_is_told_from_what_differs(docker, registry, verify, source, tmp_path, change, option, said):
-    release, metadata = shutil.copytree(source, tmp_path / "release"), tmp_path / "metadata"
-    if change:
-        edit(release / change[0], *change[1:])
-    edit(source / "hello_app/__init__.py", "world", "")  # not committed, so it does not count
-    push = [f"type=image,name={registry},push=true", f"--metadata-file={metadata}", "--provenance=version=v1"]
-    run(source / "release/build", release, "bare", *push, option)
-    image = f"{registry}@{json.loads(metadata.read_text())['containerimage.digest']}"
-    found = verify(image)
-    assert re.fullmatch(f"{said}\n", found), found
-    labels = docker("buildx", "imagetools", "inspect", "--format={{json .Image.Config.Labels}}", image)
-    project = tomllib.loads((source / "pyproject.toml").read_text())["project"]
-    expected = {project["name"], project["version"], project["description"], project["urls"]["Source"]}
-    assert expected < {*json.loads(labels).values()}
+def test_release_is_rebuilt_to_the_byte(docker, checkout, release, verify):
+    image = release(f"--sbom=generator={SCANNER}")
+    edit(checkout / "hello_app/__init__.py", "world", "")  # HEAD counts, not this
+    assert verify(image).startswith("0 The same to the byte: bare for linux/")
+    template = "--format={{json .Image.Config.Labels}}"
+    labels = docker("buildx", "imagetools", "inspect", template, image)
+    project = tomllib.loads((checkout / "pyproject.toml").read_text())["project"]
+    expected = [project["name"], project["version"], project["description"]]
+    assert {*expected, "https://localhost"} < {*json.loads(labels).values()}
 
 
-@pytest.mark.parametrize(("tail", "reason"), [("", "name it by digest"), (f"-none@sha256:{64 * '0'}", "not found")])
-def test_what_is_no_image_is_said(registry, verify, tail, reason):
-    found = verify(tail and registry + tail)
-    assert re.fullmatch(f"2 Cannot verify .*: .*{reason}.*\n", found), found
+def test_release_is_rebuilt_on_its_own_base_image(docker, build, release, verify):
+    docker("tag", f"{RUN}/slim:base", f"{RUN}/slim:kept")
+    image = release()
+    newer = build("-", input=f"FROM {RUN}/slim:base\nRUN echo >> /etc/services\n")
+    docker("tag", newer, f"{RUN}/slim:base")
+    assert verify(image).startswith("0 The same to the byte")
+    docker("image", "rm", f"{RUN}/slim:kept")
+
+
+CHANGES = {
+    "byte": ["hello_app/__init__.py", "d!", "D!"],
+    "setting": ["Dockerfile", "ENV PATH=", "ENV PATH=/x:"],
+}
+
+
+@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
+def test_release_that_differs_is_told(release, verify, change):
+    assert verify(release(change=change)).startswith("1 Different: linux/")
+
+
+@pytest.mark.parametrize("option", ["--provenance=false", "--target=installed"])
+def test_release_without_its_provenance_is_told(release, verify, option):
+    assert "2 Cannot verify" in verify(release(option))
+
+
+@pytest.mark.parametrize("name", ["", "{}-none@sha256:" + 64 * "0"])
+def test_name_that_is_no_image_is_told(registry, verify, name):
+    words = verify(name.format(registry))
+    assert re.fullmatch("2 Cannot verify .*(NAME@sha256:DIGEST|not found).*\n", words)
