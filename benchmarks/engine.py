@@ -1,4 +1,4 @@
-"""The Docker Engine: build images, weigh them, and run containers that are gone afterwards, however the run ends."""
+"""The Docker Engine: build images, weigh them, and run containers that are removed."""
 
 import gzip
 import http.client
@@ -6,55 +6,81 @@ import json
 import os
 import socket
 import subprocess
+import sys
 import time
 from contextlib import closing, suppress
-from functools import cache
+from pathlib import Path
 
 
 def docker(*arguments, cwd=None):
     """Return what a docker command prints; raise CalledProcessError when it fails."""
-    return subprocess.run(["docker", *arguments], cwd=cwd, capture_output=True, check=True, text=True).stdout
+    command = ["docker", *arguments]
+    done = subprocess.run(command, cwd=cwd, capture_output=True, check=True, text=True)
+    return done.stdout
 
 
 def build(image, arguments, source):
-    """Build `image` with arguments of `docker build`, in the folder `source`; return the seconds that took."""
+    """Build `image` in the folder `source`; return the seconds that took."""
     began = time.perf_counter()
     docker("build", f"--tag={image}", *arguments, cwd=source)
     return round(time.perf_counter() - began, 3)
 
 
-def layers(arguments, source, store):
-    """Build an image as `build` does, and return its layers, the base image's too: {digest: (compressed, unpacked)}.
+def push(arguments, source, store):
+    """Build an image into the folder `store`, which has a registry's layout (OCI).
 
-    The compressed bytes are those that the manifest states, which BuildKit writes into the folder `store`. BuildKit
-    compresses the base image too, where that was loaded uncompressed. The unpacked bytes are those of the layer's tar.
+    Return the bytes that the store lacked, and the manifest. BuildKit compresses the
+    layers of the base image too, where that was loaded uncompressed.
     """
-    output = f"--output=type=oci,tar=false,compression=gzip,force-compression=true,dest={store}"
-    metadata = store / "metadata.json"
-    docker("build", "--provenance=false", output, f"--metadata-file={metadata}", *arguments, cwd=source)
     blobs = store / "blobs/sha256"
-    name = json.loads(metadata.read_text())["containerimage.digest"].removeprefix("sha256:")
-    found = {layer["digest"][7:]: layer["size"] for layer in json.loads((blobs / name).read_text())["layers"]}
-    return {digest: (size, unpacked(blobs / digest)) for digest, size in found.items()}
+    before = {path.name for path in blobs.glob("*")}
+    (store / "index.json").unlink(missing_ok=True)
+    output = "--output=type=oci,tar=false,compression=gzip,force-compression=true"
+    docker("build", f"{output},dest={store}", *arguments, cwd=source)
+    pushed = [path for path in blobs.glob("*") if path.name not in before]
+    index = json.loads((store / "index.json").read_text())
+    while "manifests" in index:
+        digest = index["manifests"][0]["digest"].removeprefix("sha256:")
+        index = json.loads((blobs / digest).read_text())
+    return sum(path.stat().st_size for path in pushed), index
 
 
-@cache
-def unpacked(path):
-    with gzip.open(path) as layer:
-        return layer.seek(0, os.SEEK_END)
+def compressed(manifest):
+    """Return the bytes of the layers as a registry has them."""
+    return sum(layer["size"] for layer in manifest["layers"])
+
+
+def unpacked(manifest, store):
+    """Return the bytes of the layers' tar archives."""
+    total = 0
+    for layer in manifest["layers"]:
+        with gzip.open(store / "blobs" / layer["digest"].replace(":", "/")) as archive:
+            total += archive.seek(0, os.SEEK_END)
+    return total
+
+
+def packages(store):
+    """Return how many packages the scanner syft lists in the image of the store."""
+    syft = Path(sys.executable).with_name("syft")
+    command = [syft, "scan", "--quiet", "--output=json", f"oci-dir:{store}"]
+    environment = os.environ | {"SYFT_CHECK_FOR_APP_UPDATE": "false"}
+    done = subprocess.run(command, capture_output=True, check=True, env=environment)
+    return len(json.loads(done.stdout)["artifacts"])
 
 
 def start(image, *options):
-    """Run a server on port 8080 of a container, with options of `docker run`, until it has answered once.
+    """Run a server on port 8080 of a container until it has answered once.
 
-    Return the seconds from calling `docker run` to the right answer; raise TimeoutError when there was none in 60.
+    Return the seconds from `docker run` to the right answer; raise TimeoutError when
+    there was none in 60.
     """
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     name = f"hello-bench-{os.getpid()}-{port}"
+    publish = f"--publish=127.0.0.1:{port}:8080"
     began = time.perf_counter()
     try:
-        docker("run", "--detach", f"--name={name}", f"--publish=127.0.0.1:{port}:8080", *options, image)
+        docker("run", "--detach", f"--name={name}", publish, *options, image)
         while not answers(port):
             if time.perf_counter() > began + 60:
                 raise TimeoutError(f"{image}: no right answer in 60 seconds")
@@ -66,9 +92,7 @@ def start(image, *options):
 
 def answers(port):
     """Return whether GET / on a port of this machine is answered as the app does."""
-    with (
-        suppress(OSError, http.client.HTTPException),
-        closing(http.client.HTTPConnection("127.0.0.1", port, timeout=5)) as connection,
-    ):
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+    with suppress(OSError, http.client.HTTPException), closing(connection):
         connection.request("GET", "/")
         return connection.getresponse().read() == b"Hello world!"

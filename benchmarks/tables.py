@@ -1,88 +1,148 @@
-"""The figures of the READMEs. People write the words, and this writes the numbers beside them, in two kinds of places:
+"""Write the figures into the READMEs, in two kinds of places:
 
-- the last cells of each row of a table below <!-- NAME -->: NAME is a key of `tables`, the row's first cell one of it
-- the number before <!--KIND:ROW--> or <!--KIND:ROW/ROW-->, which is a ratio: 2.1<!--start:3/6--> times
+- a whole table, between <!-- NAME --> and <!-- end -->: NAME is a function of `TABLES`
+- the number before <!--KIND:ROW--> or, for a ratio, before <!--KIND:ROW/ROW-->;
+  a row is named by its first word
 """
 
 import re
 from itertools import pairwise
 from statistics import median
 
-
-def weigh(before, after):
-    """Return an image's bytes, from its layers {digest: (compressed, unpacked)} before and after a code change."""
-    return {
-        "disk": sum(unpacked for _, unpacked in before.values()),
-        "compressed": sum(compressed for compressed, _ in before.values()),
-        "pushed": sum(after[digest][0] for digest in after.keys() - before.keys()),
-    }
-
-
-def tables(results):
-    """Return {table: {row: [cells]}}."""
-    disk, pushed, code, start = (results[kind] for kind in ("disk", "pushed", "code", "start"))
-    steps = [name for name in code if name[0].isdigit()]
-
-    def sizes(name, prefix=""):
-        return [size(results[prefix + kind][name]) for kind in ("disk", "compressed", "pushed")]
-
-    def spreads(name, kinds):
-        return [spread(results[kind].get(name)) for kind in kinds]
-
-    return {
-        "steps": {
-            name: [*map(figure, (disk[name] / 1e6, pushed[name] / 1e3, median(code[name]), median(start[name])))]
-            for name in code
-        },
-        "size": {name: sizes(name) for name in disk},
-        "gallery": {name: sizes(name, "gallery-") for name in results["gallery-disk"]},
-        "build": {name: spreads(name, ("code", "dependency", "cold")) for name in code},
-        "start": {name: spreads(name, ("start", "slow")) for name in start},
-        "ratios": {
-            after: [spread(ratios(results[kind], after, before), "") for kind in ("code", "start")]
-            for before, after in pairwise(steps)
-        },
-        "machine": {name: [text] for name, text in results["machine"].items()},
-    }
+STEPS = "benchmarks/steps/"
+LINKS = {
+    "1 full": (STEPS + "1-full.Dockerfile", "one stage on `python:3.14`"),
+    "2 slim": (STEPS + "2-slim.Dockerfile", "one stage on `python:3.14-slim`"),
+    "3 venv": (
+        STEPS + "3-venv.Dockerfile",
+        "two stages: a virtual environment is copied",
+    ),
+    "4 wheels": (STEPS + "4-wheels.Dockerfile", "two stages: wheels, bind-mounted"),
+    "5 layers": (STEPS + "5-layers.Dockerfile", "the app is the last layer"),
+    "6 runtime": ("Dockerfile", "the dates are fixed, pip is removed, a non-root user"),
+    "7 bare": ("Dockerfile", "the same app in `scratch`"),
+    "uv": ("benchmarks/uv.Dockerfile", "step 3 by uv, as its documentation shows"),
+    "no-compile": (
+        "benchmarks/no-compile.Dockerfile",
+        "step 3 with `pip install --no-compile`",
+    ),
+}
 
 
-def figure(value):
-    return f"{value:,.{0 if value >= 100 else 1 if value >= 2 else 2}f}"
+def table(header, rows):
+    lines = [header, ["---"] * len(header), *rows]
+    return "".join(f"|{'|'.join(cells)}|\n" for cells in lines)
+
+
+def steps(results):
+    header = "step|what it is|on disk, MB|packages|fresh push, kB|cold build, s"
+    rows = []
+    for name, (path, words) in LINKS.items():
+        figures = [
+            results["disk"][name] / 1e6,
+            results["packages"][name],
+            results["fresh"][name] / 1e3,
+            *(median(results[kind][name]) for kind in ("cold", "code", "start")),
+        ]
+        rows.append([f"[{name}]({path})", words, *map(figure, figures)])
+    return table([*header.split("|"), "rebuild, s", "start, s"], rows)
+
+
+def sizes(results, prefix=""):
+    kinds = ["disk", "compressed", "warm", "fresh"]
+    header = ["image", "on disk", "compressed", "pushed", "pushed without a cache"]
+    rows = [
+        [name, *(size(results[prefix + kind][name]) for kind in kinds)]
+        for name in results[prefix + "disk"]
+    ]
+    return table(header, rows)
+
+
+def gallery(results):
+    return sizes(results, "gallery-")
+
+
+def builds(results):
+    kinds = ["code", "dependency", "cold"]
+    rows = [
+        [name, *(spread(results[kind][name]) for kind in kinds)]
+        for name in results["code"]
+    ]
+    return table(["image", "rebuild", "dependency change", "cold"], rows)
+
+
+def starts(results):
+    rows = [
+        [name, spread(seconds), spread(results["slow"].get(name))]
+        for name, seconds in results["start"].items()
+    ]
+    return table(["image", "start", "start with 0.2 CPU"], rows)
+
+
+def neighbours(results):
+    names = [name for name in results["code"] if name[0].isdigit()]
+    rows = []
+    for before, after in pairwise(names):
+        kinds = [results[kind] for kind in ("code", "start")]
+        cells = [spread(ratios(kind, after, before), "") for kind in kinds]
+        rows.append([after, *cells])
+    return table(["step", "rebuild", "start"], rows)
+
+
+def machine(results):
+    rows = [[name, text] for name, text in results["machine"].items()]
+    return table(["measured on", ""], rows)
+
+
+TABLES = [steps, sizes, gallery, builds, starts, neighbours, machine]
+
+
+def fill(text, results):
+    """Return a README with the figures of the results."""
+    for make in TABLES:
+        place = rf"(<!-- {make.__name__} -->\n).*?(<!-- end -->)"
+        whole = make(results).replace("\\", r"\\")
+        text = re.sub(place, rf"\g<1>{whole}\n\g<2>", text, flags=re.DOTALL)
+    parts = re.split(r"[\d.,]+<!--(\S+)-->", text)
+    for index in range(1, len(parts), 2):
+        parts[index] = f"{number(results, parts[index])}<!--{parts[index]}-->"
+    return "".join(parts)
+
+
+def number(results, marker):
+    """Return the text of a marker: KIND:ROW/ROW is a ratio.
+
+    KIND:ROW is in megabytes for a size, in kilobytes for a push, in seconds for a time.
+    """
+    kind, _, rows = marker.partition(":")
+    values = {name.split()[0]: value for name, value in results[kind].items()}
+    row, _, other = rows.partition("/")
+    if other:
+        return figure(median(ratios(values, row, other)))
+    if isinstance(values[row], list):
+        return figure(median(values[row]))
+    units = {"fresh": 1e3, "warm": 1e3, "packages": 1}
+    return figure(values[row] / units.get(kind, 1e6))
+
+
+def ratios(values, row, other):
+    """Return the ratio in each round, in which background load hits both."""
+    pairs = zip(values[row], values[other], strict=True)
+    return [numerator / denominator for numerator, denominator in pairs]
+
+
+def spread(values, unit=" s"):
+    """Return the median, the lowest and the highest, as text."""
+    if not values:
+        return "-"
+    lowest, highest = figure(min(values)), figure(max(values))
+    return f"{figure(median(values))}{unit} ({lowest} to {highest})"
 
 
 def size(count):
     return f"{figure(count / 1e6)} MB" if count >= 1e5 else f"{figure(count / 1e3)} kB"
 
 
-def spread(values, unit=" s"):
-    """Return the median, the lowest and the highest of the rounds, as text."""
-    return f"{figure(median(values))}{unit} ({figure(min(values))} to {figure(max(values))})" if values else "-"
-
-
-def ratios(found, one, other):
-    """Return the ratio of two images in each round, in which whatever else a machine does hits both."""
-    return [ours / theirs for ours, theirs in zip(found[one], found[other], strict=True)]
-
-
-def fill(text, results):
-    """Return a README with the figures of the results in place of those that stand there."""
-    for name, rows in tables(results).items():
-        before, marker, rest = text.partition(f"<!-- {name} -->\n")
-        table, end, after = rest.partition("\n\n")
-        text = before + marker + re.sub(".+", lambda line, rows=rows: row(line[0], rows), table) + end + after
-    return re.sub(r"[\d.,]+<!--(\S+)-->", lambda found: f"{number(results, found[1])}<!--{found[1]}-->", text)
-
-
-def number(results, marker):
-    """Return what a marker asks for, as text: "KIND:ROW/ROW", or megabytes for "KIND:ROW"; a row by its first word."""
-    kind, _, rows = marker.partition(":")
-    found = {name.split()[0]: value if isinstance(value, list) else [value] for name, value in results[kind].items()}
-    one, _, other = rows.partition("/")
-    return figure(median(ratios(found, one, other)) if other else found[one][0] / 1e6)
-
-
-def row(line, rows):
-    """Return a line of a table with the cells of its row; a link, backquotes and brackets are not part of its name."""
-    words = [cell.strip() for cell in line[1:-1].split("|")]
-    cells = rows.get(re.sub(r"\(.*\)|[\[\]`]", "", words[0]))
-    return f"|{'|'.join([*words[: -len(cells)], *cells])}|" if cells else line
+def figure(value):
+    digits = 0 if value >= 100 or value == int(value) else 1 if value >= 2 else 2
+    return f"{value:,.{digits}f}"

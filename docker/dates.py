@@ -16,6 +16,6 @@ for folder in sys.argv[1:]:
                 date = 0
             else:
                 with open(file, "rb") as content:
-                    # Before 1979, so that a tool which lowers later dates to one date keeps it.
+                    # Before 1979, so that no tool that lowers later dates changes it.
                     date = zlib.crc32(content.read()) >> 4
             os.utime(file, (date, date), follow_symlinks=False)

@@ -15,15 +15,30 @@ from servers import Compose, Container
 
 
 def pytest_addoption(parser):
-    parser.addoption("--image", help="an image to test in place of hello's; each test is reported as a claim")
-    parser.addoption("--paths", type=str.split, default=["/"], help="what to ask it for")
-    parser.addoption("--options", type=shlex.split, default=[], help="options of docker run which it needs")
+    parser.addoption(
+        "--image",
+        help="an image to test in place of hello's; each test is reported as a claim",
+    )
+    parser.addoption(
+        "--paths", type=str.split, default=["/"], help="what to ask it for"
+    )
+    parser.addoption(
+        "--options",
+        type=shlex.split,
+        default=[],
+        help="options of docker run which it needs",
+    )
 
 
 def pytest_generate_tests(metafunc):
     if "image" in metafunc.fixturenames:
         given = metafunc.config.option.image
-        metafunc.parametrize("image", [given] if given else ["runtime", "bare"], indirect=True, scope="session")
+        metafunc.parametrize(
+            "image",
+            [given] if given else ["runtime", "bare"],
+            indirect=True,
+            scope="session",
+        )
 
 
 @pytest.fixture
@@ -36,7 +51,10 @@ def source(tmp_path):
 @pytest.fixture(scope="session")
 def docker():
     """A function that runs a docker command and returns what it prints; skips where no Docker Engine answers."""
-    if not shutil.which("docker") or subprocess.run(["docker", "version"], capture_output=True).returncode:
+    if (
+        not shutil.which("docker")
+        or subprocess.run(["docker", "version"], capture_output=True).returncode
+    ):
         missing("no Docker Engine answers")
     return functools.partial(run, "docker")
 
@@ -75,9 +93,17 @@ def layers(docker):
         # Not docker save: its layers are zstd when the cache has those of a release, and Python 3.11 cannot read them.
         name = f"{RUN}:layers"
         docker("tag", image, name)
-        command = ["docker", "build", "--provenance=false", f"--build-context=image=docker-image://{name}", "-"]
+        command = [
+            "docker",
+            "build",
+            "--provenance=false",
+            f"--build-context=image=docker-image://{name}",
+            "-",
+        ]
         output = "--output=type=docker,dest=-,compression=uncompressed,force-compression=true"
-        saved = subprocess.run([*command, output], input=b"FROM image", capture_output=True, check=True).stdout
+        saved = subprocess.run(
+            [*command, output], input=b"FROM image", capture_output=True, check=True
+        ).stdout
         docker("image", "rm", name)
         with tarfile.open(fileobj=io.BytesIO(saved)) as archive:
             names = json.load(archive.extractfile("manifest.json"))[0]["Layers"]
@@ -123,7 +149,9 @@ def compose(docker):
     """compose.yaml, up, with features.py as its app."""
     with Compose() as server:
         pull = ["docker", "compose", "pull", "--quiet", "--policy=missing", "proxy"]
-        if subprocess.run(pull, cwd=ROOT, env=server.environment, capture_output=True).returncode:
+        if subprocess.run(
+            pull, cwd=ROOT, env=server.environment, capture_output=True
+        ).returncode:
             missing("nginx's image is not here and cannot be pulled")
         server.compose("up", "--detach", "--build", "--wait")
         yield server.wait_for_answer()

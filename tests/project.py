@@ -14,14 +14,18 @@ ROOT = Path(__file__).parent.parent
 # The name of all that this run makes: another run, or one that was killed, has another.
 RUN = f"hello-test-{uuid.uuid4().hex[:12]}"
 # The options of the README's hardened `docker run`.
-HARDENED = re.search(r"docker run .*?(--read-only.*) hello\n", (ROOT / "README.md").read_text())[1].split()
+HARDENED = re.search(
+    r"docker run .*?(--read-only.*) hello\n", (ROOT / "README.md").read_text()
+)[1].split()
 
 
 def run(*command, **options):
     """Return what `command` prints; fail the test with its output when its status is not 0."""
     done = subprocess.run(command, capture_output=True, text=True, **options)
     if done.returncode:
-        pytest.fail(f"{' '.join(map(str, command))}\n{done.stdout}{done.stderr}", pytrace=False)
+        pytest.fail(
+            f"{' '.join(map(str, command))}\n{done.stdout}{done.stderr}", pytrace=False
+        )
     return done.stdout
 
 
@@ -40,7 +44,12 @@ def edit(path, old, new):
 def commit(folder):
     """Make the folder a git repository, with all of it committed."""
     author = "-c user.name=t -c user.email=t@localhost"
-    run("sh", "-ec", f"git init -q; git add --force .; git {author} commit -q --message=all", cwd=folder)
+    run(
+        "sh",
+        "-ec",
+        f"git init -q; git add --force .; git {author} commit -q --message=all",
+        cwd=folder,
+    )
 
 
 def members(layer):
@@ -51,4 +60,6 @@ def members(layer):
 
 def some(found):
     """Return the first of what was found, as one line."""
-    return ", ".join(map(str, found[:5])) + (f" and {len(found) - 5} more" if len(found) > 5 else "")
+    return ", ".join(map(str, found[:5])) + (
+        f" and {len(found) - 5} more" if len(found) > 5 else ""
+    )

@@ -50,16 +50,23 @@ class Server(contextlib.AbstractContextManager):
         deadline, pause = time.monotonic() + seconds, 0.02
         while not (value := condition()):
             if time.monotonic() > deadline:
-                pytest.fail(f"waited {seconds:.0f} s for {what}; the log:\n{self.log()}", pytrace=False)
+                pytest.fail(
+                    f"waited {seconds:.0f} s for {what}; the log:\n{self.log()}",
+                    pytrace=False,
+                )
             time.sleep(pause)
-            pause = min(0.5, pause * 1.2)  # each look at a container is a process, and many wait at once
+            pause = min(
+                0.5, pause * 1.2
+            )  # each look at a container is a process, and many wait at once
         return value
 
     def wait_for_answer(self):
         began = time.monotonic()
         self.wait(lambda: self.answers() or self.ended(), "an answer", 60)
         if self.ended():
-            pytest.fail(f"ended instead of answering; the log:\n{self.log()}", pytrace=False)
+            pytest.fail(
+                f"ended instead of answering; the log:\n{self.log()}", pytrace=False
+            )
         Server.slowest = max(Server.slowest, min(6, time.monotonic() - began))
         return self
 
@@ -72,7 +79,12 @@ class Process(Server):
         self.file = file
         with file.open("w") as log:
             self.process = subprocess.Popen(
-                command, cwd=folder, env=os.environ | variables, stdout=log, stderr=log, start_new_session=True
+                command,
+                cwd=folder,
+                env=os.environ | variables,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
             )
 
     def log(self):
@@ -94,13 +106,17 @@ class Container(Server):
     def __init__(self, image, *command, options=(), port=None):
         super().__init__(free_port())
         publish = f"--publish=127.0.0.1:{self.port}:{port or exposed(image)}"
-        self.id = run("docker", "run", "--detach", publish, *options, image, *command).strip()
+        self.id = run(
+            "docker", "run", "--detach", publish, *options, image, *command
+        ).strip()
 
     def inspect(self, template):
         return run("docker", "inspect", "--format", template, self.id).strip()
 
     def log(self):
-        done = subprocess.run(["docker", "logs", self.id], capture_output=True, text=True)
+        done = subprocess.run(
+            ["docker", "logs", self.id], capture_output=True, text=True
+        )
         return done.stdout + done.stderr
 
     def ended(self):
@@ -108,7 +124,9 @@ class Container(Server):
 
     def wait_for_health(self):
         template = "{{with .State.Health}}{{.Status}}{{else}}healthy{{end}}"  # an image may have no HEALTHCHECK
-        self.wait(lambda: self.inspect(template) == "healthy", "the container to be healthy")
+        self.wait(
+            lambda: self.inspect(template) == "healthy", "the container to be healthy"
+        )
 
     def docker(self, command, *arguments):
         """Return what a docker command prints of the container."""
@@ -120,9 +138,15 @@ class Container(Server):
 
     def processes(self):
         """Return the command lines of its processes, PID 1 first, read from outside: it may have no `ps`."""
-        rows = [line.split(None, 1) for line in self.docker("top", "-o", "pid,args").splitlines()[1:]]
+        rows = [
+            line.split(None, 1)
+            for line in self.docker("top", "-o", "pid,args").splitlines()[1:]
+        ]
         first = self.inspect("{{.State.Pid}}")
-        return [arguments for pid, arguments in sorted(rows, key=lambda row: row[0] != first)]
+        return [
+            arguments
+            for pid, arguments in sorted(rows, key=lambda row: row[0] != first)
+        ]
 
     def remove(self):
         run("docker", "rm", "--force", "--volumes", self.id)
@@ -133,7 +157,10 @@ class Compose(Server):
 
     def __init__(self):
         super().__init__(free_port())
-        files = {"COMPOSE_FILE": "compose.yaml:tests/compose.yaml", "COMPOSE_PROJECT_NAME": RUN}
+        files = {
+            "COMPOSE_FILE": "compose.yaml:tests/compose.yaml",
+            "COMPOSE_PROJECT_NAME": RUN,
+        }
         self.environment = os.environ | files | {"PORT": str(self.port)}
 
     def run(self, *command):
@@ -148,7 +175,9 @@ class Compose(Server):
     def log(self):
         """Return its errors, and no answer that is as it should be."""
         lines = self.compose("logs", "--no-color").splitlines()
-        return "\n".join(line for line in lines if '" 200 ' not in line and '" 405 ' not in line)
+        return "\n".join(
+            line for line in lines if '" 200 ' not in line and '" 405 ' not in line
+        )
 
     def remove(self):
         self.compose("down", "--timeout=2", "--rmi=local", "--volumes")
@@ -156,15 +185,29 @@ class Compose(Server):
 
 def exposed(image):
     """Return the first port that an image exposes, or 8080."""
-    ports = run("docker", "image", "inspect", "--format={{json .Config.ExposedPorts}}", image)
+    ports = run(
+        "docker", "image", "inspect", "--format={{json .Config.ExposedPorts}}", image
+    )
     return (re.findall(r"\d+", ports) or ["8080"])[0]
 
 
 @contextlib.contextmanager
 def load(host, path="/", number=16, python=(sys.executable,)):
     """Run clients.py by the command `python`; yield a dict that has, at the end, how often each answer came."""
-    answers, command = {}, [*python, "-c", (ROOT / "tests/clients.py").read_text(), host, path, str(number)]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+    answers, command = (
+        {},
+        [
+            *python,
+            "-c",
+            (ROOT / "tests/clients.py").read_text(),
+            host,
+            path,
+            str(number),
+        ],
+    )
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
         yield answers
         answers |= json.loads(process.communicate()[0])
 

@@ -44,7 +44,10 @@ def test_no_layer_has_a_secret(build, layers, secrets, tmp_path, kind, target):
     url = f"git://127.0.0.1:{port}/.git"
     command = ["git", "daemon", "--export-all", f"--base-path={secrets}"]
     command += ["--listen=127.0.0.1", f"--port={port}"]
-    with Process(command, secrets, tmp_path / "log", port) as git, archive.open() as tar:
+    with (
+        Process(command, secrets, tmp_path / "log", port) as git,
+        archive.open() as tar,
+    ):
         git.wait(lambda: answers(url), "the git daemon")
         context = {"folder": secrets, "tar": "-", "git": url}[kind]
         built = layers(build(f"--target={target}", context, stdin=tar))

@@ -12,7 +12,12 @@ import pytest
 from features import FORM, form
 from project import HARDENED, ROOT, RUN, edit, run
 
-README = (ROOT / "README.md").read_text().partition("## Put your own app in\n")[2].partition("\n## ")[0]
+README = (
+    (ROOT / "README.md")
+    .read_text()
+    .partition("## Put your own app in\n")[2]
+    .partition("\n## ")[0]
+)
 ADOPT, BUILD, TEST = re.findall(r"```sh\n(.*?)```", README, re.DOTALL)
 MIGRATE, CLAIMS = TEST.splitlines()
 NAME = f"{RUN}-gallery"
@@ -31,7 +36,11 @@ def do(folder, command):
 def folder(docker, tmp_path_factory):
     """The app's folder, beside a clone of this repository; both images are built, with gevent, and migrated."""
     folder = tmp_path_factory.mktemp("adopt") / "gallery"
-    shutil.copytree(ROOT / "tests/gallery", folder, ignore=shutil.ignore_patterns("__pycache__", "static"))
+    shutil.copytree(
+        ROOT / "tests/gallery",
+        folder,
+        ignore=shutil.ignore_patterns("__pycache__", "static"),
+    )
     (folder.parent / "hello").symlink_to(ROOT)
     run("make", "--silent", ".venv/dev", cwd=ROOT)  # before two of them do so at once
     do(folder, ADOPT)
@@ -53,11 +62,18 @@ def claims(folder):
 
 @pytest.mark.parametrize("target", IMAGES)
 def test_app_works_hardened_with_all_that_was_compiled(folder, serve, target):
-    server = serve(IMAGES[target], options=[*HARDENED, "--env=SECRET_KEY=x", f"--volume={NAME}:/data"])
+    server = serve(
+        IMAGES[target],
+        options=[*HARDENED, "--env=SECRET_KEY=x", f"--volume={NAME}:/data"],
+    )
     file = os.urandom(2_000_000)
     assert server.request("/", "POST", form(file), FORM)[0] == 302
-    number, checksum = re.findall(r"/pictures/(\d+)\">f</a> (\w{8})</li>", server.request()[2].decode())[-1]
-    assert server.request(f"/pictures/{number}")[2] == file and int(checksum, 16) == zlib.crc32(file)
+    number, checksum = re.findall(
+        r"/pictures/(\d+)\">f</a> (\w{8})</li>", server.request()[2].decode()
+    )[-1]
+    assert server.request(f"/pictures/{number}")[2] == file and int(
+        checksum, 16
+    ) == zlib.crc32(file)
     assert server.python("import crcmod._crcfunext, gevent._gevent_cevent") == ""
 
 
@@ -66,13 +82,20 @@ def test_one_line_change_pushes_at_most_16_kB(docker, folder, layers, build):
     for target, image in IMAGES.items():
         before = docker("image", "inspect", "--format={{json .RootFS.Layers}}", image)
         after = layers(build(f"--target={target}", folder))
-        (changed,) = [layer for layer in after if hashlib.sha256(layer).hexdigest() not in before]
+        (changed,) = [
+            layer for layer in after if hashlib.sha256(layer).hexdigest() not in before
+        ]
         assert len(gzip.compress(changed)) <= 16_000
 
 
 def test_image_that_breaks_the_contract_is_told_so(build, folder, tmp_path):
-    (tmp_path / "Dockerfile").write_text("FROM python:3.14-slim\nCMD exec python -m http.server ${PORT:-8080}\n")
-    said = do(folder, f"! {QUICK} make --silent -C ../hello test-image IMAGE={build(tmp_path)} 2>&1")
+    (tmp_path / "Dockerfile").write_text(
+        "FROM python:3.14-slim\nCMD exec python -m http.server ${PORT:-8080}\n"
+    )
+    said = do(
+        folder,
+        f"! {QUICK} make --silent -C ../hello test-image IMAGE={build(tmp_path)} 2>&1",
+    )
     assert {
         "paths are answered: holds",
         "user is numeric and not root: does not hold: USER is '', expected numbers as in 10001:10001",
@@ -83,9 +106,19 @@ def test_image_that_breaks_the_contract_is_told_so(build, folder, tmp_path):
 
 
 def test_contract_holds(folder, claims):
-    said = do(folder, f"{QUICK} {CLAIMS.replace('=gallery ', '=gallery:bare ')}") + claims.result()
+    said = (
+        do(folder, f"{QUICK} {CLAIMS.replace('=gallery ', '=gallery:bare ')}")
+        + claims.result()
+    )
     lines = [line for line in said.splitlines() if not line.startswith("make")]
     others = {line for line in lines if not line.endswith(": holds")}
-    owned = ("runs hardened without an error in the log as any user", "holds on AWS Lambda", "holds on Heroku")
-    assert others == {f"{claim}: does not apply: its volume belongs to its own user" for claim in owned}
+    owned = (
+        "runs hardened without an error in the log as any user",
+        "holds on AWS Lambda",
+        "holds on Heroku",
+    )
+    assert others == {
+        f"{claim}: does not apply: its volume belongs to its own user"
+        for claim in owned
+    }
     assert len(lines) == 40

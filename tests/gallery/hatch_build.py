@@ -10,4 +10,6 @@ class StaticFiles(BuildHookInterface):
     def initialize(self, version, build_data):
         static = Path(self.root, "src/gallery/static")
         static.mkdir(exist_ok=True)
-        static.joinpath("background.bin").write_bytes(random.Random(1).randbytes(1_000_000))
+        static.joinpath("background.bin").write_bytes(
+            random.Random(1).randbytes(1_000_000)
+        )

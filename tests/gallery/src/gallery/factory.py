@@ -24,14 +24,18 @@ def create_app():
         """Bring the database to the newest version."""
         with connect() as connection:
             (version,) = connection.execute("PRAGMA user_version").fetchone()
-            for script in sorted(Path(app.root_path, "migrations").glob("*.sql"))[version:]:
+            for script in sorted(Path(app.root_path, "migrations").glob("*.sql"))[
+                version:
+            ]:
                 connection.executescript(script.read_text())
                 click.echo(f"applied {script.name}")
 
     @app.get("/")
     def index():
         with connect() as connection:
-            pictures = connection.execute("SELECT id, name, checksum FROM picture ORDER BY id").fetchall()
+            pictures = connection.execute(
+                "SELECT id, name, checksum FROM picture ORDER BY id"
+            ).fetchall()
         return render_template("index.html", pictures=pictures)
 
     @app.post("/")
@@ -40,13 +44,17 @@ def create_app():
         data = file.read()
         with connect() as connection:
             row = (file.filename, f"{checksum(data):08x}", data)
-            connection.execute("INSERT INTO picture (name, checksum, data) VALUES (?, ?, ?)", row)
+            connection.execute(
+                "INSERT INTO picture (name, checksum, data) VALUES (?, ?, ?)", row
+            )
         return redirect(url_for("index"))
 
     @app.get("/pictures/<int:number>")
     def picture(number):
         with connect() as connection:
-            (data,) = connection.execute("SELECT data FROM picture WHERE id = ?", (number,)).fetchone()
+            (data,) = connection.execute(
+                "SELECT data FROM picture WHERE id = ?", (number,)
+            ).fetchone()
         return data, {"Content-Type": "application/octet-stream"}
 
     return app
