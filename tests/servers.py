@@ -1,4 +1,4 @@
-"""Servers to test: a command on this machine, an image in a container, or compose.yaml."""
+"""Servers to test: a command on this machine, a container, or compose.yaml."""
 
 import contextlib
 import http.client
@@ -13,13 +13,15 @@ import sys
 import time
 
 import pytest
-from project import ROOT, RUN, run
+from shell import ROOT, RUN, run
+
+# The options of the README's hardened `docker run`.
+README = (ROOT / "README.md").read_text()
+HARDENED = re.search(r"docker run .*?(--read-only.*) hello\n", README)[1].split()
 
 
 class Server(contextlib.AbstractContextManager):
     """What listens on `port` of this machine."""
-
-    slowest = 0  # seconds that the slowest start took: where the machine is busy, everything is waited for longer
 
     def __init__(self, port):
         self.port = port
@@ -34,7 +36,10 @@ class Server(contextlib.AbstractContextManager):
         return False
 
     def request(self, path="/", method="GET", body=None, headers=None):
-        """Return an answer's status, headers and body; raise OSError or HTTPException when there is no whole one."""
+        """Return the status, headers and body of an answer.
+
+        Raise OSError or HTTPException when there is no whole one.
+        """
         with contextlib.closing(self.connect()) as connection:
             connection.request(method, path, body, headers or {})
             with connection.getresponse() as answer:
@@ -44,35 +49,27 @@ class Server(contextlib.AbstractContextManager):
         with contextlib.suppress(OSError, http.client.HTTPException):
             return self.request()[0] < 500
 
-    def wait(self, condition, what, seconds=20):
-        """Return the first true value of `condition()`; fail with the log after so many seconds, or slowest starts."""
-        seconds *= max(1, Server.slowest)
+    def wait(self, condition, what, seconds=60):
+        """Return the first true value of `condition()`; after the limit, fail."""
         deadline, pause = time.monotonic() + seconds, 0.02
         while not (value := condition()):
             if time.monotonic() > deadline:
-                pytest.fail(
-                    f"waited {seconds:.0f} s for {what}; the log:\n{self.log()}",
-                    pytrace=False,
-                )
+                message = f"waited {seconds} s for {what}; the log:\n{self.log()}"
+                pytest.fail(message, pytrace=False)
             time.sleep(pause)
-            pause = min(
-                0.5, pause * 1.2
-            )  # each look at a container is a process, and many wait at once
+            pause = min(0.5, pause * 1.2)  # a look at a container costs a process
         return value
 
     def wait_for_answer(self):
-        began = time.monotonic()
-        self.wait(lambda: self.answers() or self.ended(), "an answer", 60)
+        self.wait(lambda: self.answers() or self.ended(), "an answer", 120)
         if self.ended():
-            pytest.fail(
-                f"ended instead of answering; the log:\n{self.log()}", pytrace=False
-            )
-        Server.slowest = max(Server.slowest, min(6, time.monotonic() - began))
+            message = f"ended instead of answering; the log:\n{self.log()}"
+            pytest.fail(message, pytrace=False)
         return self
 
 
 class Process(Server):
-    """A command in a folder, with its output in a file; what it started ends with it."""
+    """A command in a folder, with its output in a file; what it starts ends with it."""
 
     def __init__(self, command, folder, file, port, **variables):
         super().__init__(port)
@@ -101,32 +98,32 @@ class Process(Server):
 
 
 class Container(Server):
-    """A container of `image`, run with options of `docker run` and a command, and `port` of it published."""
+    """A container of `image`, with options of `docker run` and a command.
+
+    `port` of it, or the one that the image exposes, is published.
+    """
 
     def __init__(self, image, *command, options=(), port=None):
         super().__init__(free_port())
         publish = f"--publish=127.0.0.1:{self.port}:{port or exposed(image)}"
-        self.id = run(
-            "docker", "run", "--detach", publish, *options, image, *command
-        ).strip()
+        started = run("docker", "run", "--detach", publish, *options, image, *command)
+        self.id = started.strip()
 
     def inspect(self, template):
         return run("docker", "inspect", "--format", template, self.id).strip()
 
     def log(self):
-        done = subprocess.run(
-            ["docker", "logs", self.id], capture_output=True, text=True
-        )
+        command = ["docker", "logs", self.id]
+        done = subprocess.run(command, capture_output=True, text=True)
         return done.stdout + done.stderr
 
     def ended(self):
         return self.inspect("{{.State.Status}}") in ("exited", "dead")
 
     def wait_for_health(self):
-        template = "{{with .State.Health}}{{.Status}}{{else}}healthy{{end}}"  # an image may have no HEALTHCHECK
-        self.wait(
-            lambda: self.inspect(template) == "healthy", "the container to be healthy"
-        )
+        # An image may have no HEALTHCHECK.
+        template = "{{with .State.Health}}{{.Status}}{{else}}healthy{{end}}"
+        self.wait(lambda: self.inspect(template) == "healthy", "a healthy container")
 
     def docker(self, command, *arguments):
         """Return what a docker command prints of the container."""
@@ -137,16 +134,14 @@ class Container(Server):
         return self.docker("exec", "python", "-c", code)
 
     def processes(self):
-        """Return the command lines of its processes, PID 1 first, read from outside: it may have no `ps`."""
-        rows = [
-            line.split(None, 1)
-            for line in self.docker("top", "-o", "pid,args").splitlines()[1:]
-        ]
+        """Return the command lines of its processes, PID 1 first.
+
+        They are read from outside, because the image may have no `ps`.
+        """
+        table = self.docker("top", "-o", "pid,args").splitlines()[1:]
+        commands = dict(line.split(None, 1) for line in table)
         first = self.inspect("{{.State.Pid}}")
-        return [
-            arguments
-            for pid, arguments in sorted(rows, key=lambda row: row[0] != first)
-        ]
+        return [commands.pop(first), *commands.values()]
 
     def remove(self):
         run("docker", "rm", "--force", "--volumes", self.id)
@@ -157,11 +152,11 @@ class Compose(Server):
 
     def __init__(self):
         super().__init__(free_port())
-        files = {
+        self.environment = os.environ | {
             "COMPOSE_FILE": "compose.yaml:tests/compose.yaml",
             "COMPOSE_PROJECT_NAME": RUN,
+            "PORT": str(self.port),
         }
-        self.environment = os.environ | files | {"PORT": str(self.port)}
 
     def run(self, *command):
         return run(*command, cwd=ROOT, env=self.environment)
@@ -173,11 +168,9 @@ class Compose(Server):
         return set(self.compose("ps", "--quiet", "app").split())
 
     def log(self):
-        """Return its errors, and no answer that is as it should be."""
+        """Return its log without the answers that are as they should be."""
         lines = self.compose("logs", "--no-color").splitlines()
-        return "\n".join(
-            line for line in lines if '" 200 ' not in line and '" 405 ' not in line
-        )
+        return "\n".join(line for line in lines if not re.search('" (200|405) ', line))
 
     def remove(self):
         self.compose("down", "--timeout=2", "--rmi=local", "--volumes")
@@ -185,36 +178,28 @@ class Compose(Server):
 
 def exposed(image):
     """Return the first port that an image exposes, or 8080."""
-    ports = run(
-        "docker", "image", "inspect", "--format={{json .Config.ExposedPorts}}", image
-    )
+    template = "--format={{json .Config.ExposedPorts}}"
+    ports = run("docker", "image", "inspect", template, image)
     return (re.findall(r"\d+", ports) or ["8080"])[0]
 
 
 @contextlib.contextmanager
 def load(host, path="/", number=16, python=(sys.executable,)):
-    """Run clients.py by the command `python`; yield a dict that has, at the end, how often each answer came."""
-    answers, command = (
-        {},
-        [
-            *python,
-            "-c",
-            (ROOT / "tests/clients.py").read_text(),
-            host,
-            path,
-            str(number),
-        ],
-    )
-    with subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as process:
+    """Run clients.py by the command `python`.
+
+    Yield a dict that has, at the end, how often each answer came.
+    """
+    code = (ROOT / "tests/clients.py").read_text()
+    command, answers = [*python, "-c", code, host, path, str(number)], {}
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with subprocess.Popen(command, text=True, **pipes) as process:
         yield answers
         answers |= json.loads(process.communicate()[0])
 
 
 def free_port():
-    """Return a port that nothing listens on, and that no client of another test is given."""
+    """Return a port that nothing listens on, and that no client of another test has."""
     for port in random.sample(range(20000, 30000), 100):
         with contextlib.suppress(OSError), socket.create_server(("0.0.0.0", port)):
             return port
-    raise OSError("no free port found")
+    raise OSError("no free port")

@@ -1,12 +1,11 @@
 """What the image from scratch has, and that it lacks only what ADOPTING.md names."""
 
-import io
 import json
 import re
-import tarfile
 
 import pytest
-from project import edit, members
+from layers import files
+from shell import edit
 
 # Of the standard library. runtime cannot import tkinter either: slim has no Tk.
 LEFT_OUT = {"curses", "_curses", "_curses_panel", "readline", "idlelib", "pydoc_data"}
@@ -88,20 +87,17 @@ def test_every_module_is_imported_but_those_left_out(python):
 
 
 def test_python_is_the_only_program_so_there_is_no_shell_and_no_setuid(bare, layers):
-    programs = []
-    for layer in layers(bare):
-        with tarfile.open(fileobj=io.BytesIO(layer)) as archive:
-            files = [
-                file for file in archive if file.isfile() and ".so" not in file.name
-            ]
-            for file in files:
-                if archive.extractfile(file).read(4) == b"\x7fELF":
-                    programs.append(file.name)
+    programs = [
+        name
+        for layer in layers(bare)
+        for name, content in files(layer).items()
+        if ".so" not in name and content and content.startswith(b"\x7fELF")
+    ]
     assert re.fullmatch(r"usr/local/bin/python3\.\d+", *programs)
 
 
 def test_each_library_is_of_a_package_that_scanners_find(docker, bare, runtime, layers):
-    names = {f"/{file.name}" for file in members(layers(bare)[0])}
+    names = {f"/{name}" for name in files(layers(bare)[0])}
     libraries = [name for name in names if re.match(r"/usr/lib/.*\.so\.", name)]
     search = ["dpkg-query", "--search", *libraries]
     owners = docker("run", "--rm", runtime, *search).splitlines()
@@ -126,7 +122,7 @@ def test_odd_files_and_data_of_packages_stay(source, build, layers):
     stage = " AS collection\n"
     edit(source / "Dockerfile", stage, f"{stage}{ODD}\n")
     image = build("--target=bare", source)
-    names = {file.name for layer in layers(image) for file in members(layer)}
+    names = {name for layer in layers(image) for name in files(layer)}
     odd = {name.rpartition("/odd/")[2] for name in names if "/odd/" in name}
     assert odd == {"text.so", "template.py", "arm64.so", "data.txt"}
 

@@ -4,8 +4,9 @@ import re
 import subprocess
 
 import pytest
-from project import ROOT, commit, edit, members, run
+from layers import files
 from servers import Process, free_port
+from shell import ROOT, commit, edit, run
 
 HIDDEN = [
     ".env",
@@ -85,7 +86,7 @@ def test_build_runs_none_of_the_apps_code(source, build, serve, layers):
     app = source / "hello_app/__init__.py"
     app.write_text(IMPORTED + app.read_text())
     image = build("--target=bare", source)  # its stages are runtime's and one more
-    names = [file.name for layer in layers(image) for file in members(layer)]
+    names = [name for layer in layers(image) for name in files(layer)]
     assert [name for name in names if "written-by-an-import" in name] == []
     assert serve(image, options=["--env=SECRET=x"]).request()[0] == 200
 

@@ -8,8 +8,8 @@ import subprocess
 import tomllib
 
 import pytest
-from project import ROOT, RUN, commit, edit, missing, run
 from servers import Process, free_port
+from shell import ROOT, RUN, commit, edit, missing, run
 
 SOURCE = "Dockerfile .dockerignore .gitattributes LICENSE pyproject.toml"
 SOURCE += " requirements docker hello_app"
@@ -115,7 +115,7 @@ def checkout(docker, source, monkeypatch):
 
 @pytest.fixture
 def release(checkout, registry, tmp_path):
-    """A function that releases a copy of the checkout, changed, and returns its name."""
+    """A function that releases the checkout, changed, and returns the image's name."""
 
     def push(*options, change=None):
         folder = shutil.copytree(checkout, tmp_path / "release")
