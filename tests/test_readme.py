@@ -1,15 +1,14 @@
-"""The README: its commands run as they stand, its figures are of the last benchmark, and its links lead somewhere."""
+"""The README: its commands run, its figures are the benchmark's, its links lead on."""
 
 import json
 import re
 import sys
 
 import bench
-import picture
 import pytest
 import tables
-from project import ROOT, RUN, run
 from servers import Process, free_port
+from shell import ROOT, RUN, run
 
 README = (ROOT / "README.md").read_text()
 # test_gallery.py takes the steps of this section.
@@ -17,98 +16,90 @@ ADOPT = re.search("## Put your own app in.*?(?=\n## )", README, re.DOTALL)[0]
 BLOCKS = re.findall(r"```sh\n(.*?)\n *```", README.replace(ADOPT, ""), re.DOTALL)
 COMMANDS = [line.strip() for block in BLOCKS for line in block.splitlines()]
 COMMANDS += re.findall(r"`(make \w+|pip install \. .*?)`", README)
-SERVE = [
-    command
-    for command in COMMANDS
-    if re.search("docker run|make run|flask run", command)
-]
-# What runs this test, and what test_release.py, test_proxy.py and test_rollout.py run.
-ELSEWHERE = {
-    "make test",
-    "make reproduce",
-    "docker compose up --detach --build --wait",
-    "deploy/rollout.sh",
-}
+SERVE = [line for line in COMMANDS if re.search("docker run|make run|flask run", line)]
+# What runs this test, and what the tests of a release, the proxy and a rollout run.
+ELSEWHERE = {"make test", "make reproduce", "deploy/rollout.sh"}
+ELSEWHERE |= {"docker compose up --detach --build --wait"}
 RESULTS = json.loads((ROOT / "benchmarks/results.json").read_text())
-PAGES = [readme.read_text() for readme in bench.READMES]
+PAGES = [page.read_text() for page in bench.READMES]
 
 
 @pytest.mark.parametrize("command", SERVE)
 def test_command_serves(request, command, tmp_path):
-    """Run on another port and under another name than a user may have taken, and else as it stands."""
+    """On a free port and with an image of this run, and else as it stands."""
     port = free_port()
     if "docker" in command:
-        command = re.sub(
-            r" hello(?= |$)", f" {request.getfixturevalue('runtime')}", command
-        )
+        image = request.getfixturevalue("runtime")
+        command = re.sub(r" hello(?= |$)", f" {image}", command)
     command = command.replace("-p 8080:", f"-p {port}:")
     if "pip" in command:  # into an environment that has no flask
         run(sys.executable, "-m", "venv", tmp_path / "venv")
         command = f". {tmp_path}/venv/bin/activate; {command}"
     variables = {"PORT": str(port), "FLASK_RUN_PORT": str(port)}
-    with Process(
-        ["bash", "-c", command], ROOT, tmp_path / "log", port, **variables
-    ) as server:
+    shell = ["bash", "-c", command]
+    with Process(shell, ROOT, tmp_path / "log", port, **variables) as server:
         server.wait(lambda: server.answers() or server.ended(), "an answer", 120)
         _, headers, body = server.wait_for_answer().request()
-        assert (headers["Content-Type"], body) == (
-            "text/plain; charset=utf-8",
-            b"Hello world!",
-        ), server.log()
+    assert body == b"Hello world!"
+    assert headers["Content-Type"] == "text/plain; charset=utf-8"
 
 
 def test_other_commands_build_and_list_the_first_and_the_last_step(docker):
-    others = [command for command in COMMANDS if command not in ELSEWHERE.union(SERVE)]
-    listed = run(
-        "bash", "-ec", "\n".join(others).replace(" hello", f" {RUN}-steps"), cwd=ROOT
-    )
+    others = [line for line in COMMANDS if line not in ELSEWHERE.union(SERVE)]
+    script = "\n".join(others).replace(" hello", f" {RUN}-steps")
+    listing = run("bash", "-ec", script, cwd=ROOT)
     docker("image", "rm", f"{RUN}-steps:full", f"{RUN}-steps:bare")
-    assert {"full", "bare"} < set(listed.split())
+    assert {"full", "bare"} < set(listing.split())
 
 
 @pytest.mark.parametrize("step", bench.STEPS)
 def test_step_builds_and_answers(build, serve, step):
-    assert serve(build(ROOT, *bench.STEPS[step][:-1])).request()[2] == b"Hello world!"
+    server = serve(build(ROOT, *bench.STEPS[step][:-1]))
+    assert server.request()[2] == b"Hello world!"
 
 
 def test_figures_are_the_results():
     assert [tables.fill(page, RESULTS) for page in PAGES] == PAGES
-    rows = [
-        f"|{'|'.join(cells)}|\n"
-        for table in tables.tables(RESULTS).values()
-        for cells in table.values()
-    ]
-    assert [row for row in rows if row not in "".join(PAGES)] == []
-    assert picture.draw(RESULTS["disk"]) == (ROOT / "benchmarks/images.svg").read_text()
+    pages = "".join(PAGES)
+    assert [make for make in tables.TABLES if make(RESULTS) not in pages] == []
 
 
-def test_only_new_layers_are_pushed():
-    before = {"base": (40, 100), "app": (1, 3)}
-    assert tables.weigh(before, {"base": (40, 100), "changed": (2, 3)}) == {
-        "disk": 103,
-        "compressed": 41,
-        "pushed": 2,
-    }
+def test_picture_has_the_results():
+    picture = (ROOT / "benchmarks/images.svg").read_text()
+    names = [name for name in RESULTS["disk"] if name[0] in "1267"]
+    labels = [f"{RESULTS['disk'][name] / 1e6:,.0f} MB" for name in names]
+    assert re.findall(">([^<]* MB)<", picture) == labels
+    widths = [float(width) for width in re.findall(r'width="(\d+)"', picture)]
+    largest = RESULTS["disk"]["1 full"]
+    shares = [RESULTS["disk"][name] / largest for name in names]
+    assert widths == pytest.approx([690 * share for share in shares], abs=1)
 
 
 def test_ratio_in_a_sentence_is_the_median_of_the_rounds():
-    results = RESULTS | {"start": {"1 full": [2, 2, 6], "2 slim": [1, 8, 2]}}
-    assert tables.number(results, "start:1/2") == "2.0"
+    results = {"start": {"1 full": [2, 2, 6], "2 slim": [1, 8, 2]}}
+    assert tables.number(results, "start:1/2") == "2"
 
 
 def test_each_link_leads_somewhere():
     for page in (*ROOT.glob("*.md"), ROOT / "benchmarks/README.md"):
         # But for what is on the web, or in the pages that GitHub adds.
-        for link in re.findall(r"\]\((?!https:|\.\./\.\./)([^)]+)\)", page.read_text()):
+        links = re.findall(r"\]\((?!https:|\.\./\.\./)([^)]+)\)", page.read_text())
+        for link in links:
             name, _, heading = link.partition("#")
             target = page.parent / name if name else page
             assert target.exists(), f"{page.name}: {link}"
-            headings = (
-                re.findall(r"^#+ (.*)", target.read_text(), re.MULTILINE)
-                if heading
-                else [""]
-            )
-            assert heading in {
-                re.sub(r"[^\w -]", "", each).lower().replace(" ", "-")
-                for each in headings
-            }, link
+            assert not heading or heading in anchors(target), f"{page.name}: {link}"
+
+
+def anchors(page):
+    """Return the names by which a page's headings are linked."""
+    headings = re.findall(r"^#+ (.*)", page.read_text(), re.MULTILINE)
+    words = (re.sub(r"[^\w -]", "", heading).lower() for heading in headings)
+    return {text.replace(" ", "-") for text in words}
+
+
+@pytest.mark.parametrize("page", [*ROOT.glob("*.md"), ROOT / "benchmarks/README.md"])
+def test_lines_of_prose_are_at_most_160_wide(page):
+    text = re.sub("```.*?```", "", page.read_text(), flags=re.DOTALL)
+    lines = [line for line in text.splitlines() if not line.startswith("|")]
+    assert [line for line in lines if len(line) > 160] == []
