@@ -38,19 +38,34 @@ RUN export SOURCE_DATE_EPOCH=315532800 \
 
 # 3. installed: slim with the locked wheels. They are bind-mounted, so no layer contains them.
 FROM python:3.14-slim AS installed
+# Scanners report pip. By exact names, because other packages are called pip... too. In a layer of its own, because
+# Docker's classic image store dates deletions.
+RUN cd /usr/local/lib/python3.*/site-packages \
+    && rm -r pip pip-[0-9]* ../ensurepip /usr/local/bin/pip /usr/local/bin/pip3* \
+    && touch --date=@0 . .. /usr/local/bin
 RUN --mount=type=bind,from=dependencies,source=/wheels,target=/wheels \
     --mount=type=bind,source=docker/bytecode.py,target=/docker/bytecode.py \
     --mount=type=bind,source=docker/dates.py,target=/docker/dates.py \
-    --mount=type=bind,source=docker/finish.sh,target=/docker/finish.sh \
     --mount=type=tmpfs,target=/tmp \
     touch /tmp/began \
-    # With SOURCE_DATE_EPOCH, Python checks bytecode by hash and not by date, because finish.sh changes the dates.
+    # With SOURCE_DATE_EPOCH, Python checks bytecode by hash and not by date, because dates.py changes the dates.
     && export SOURCE_DATE_EPOCH=315532800 PYTHONNODEBUGRANGES=1 \
-    # pip runs as root, so Python keeps the bytecode of what pip imports.
+    # The pip of the stage dependencies. It runs as root, so Python keeps the bytecode of what it imports.
     && PYTHONPATH=/wheels python -m pip install --no-index --no-cache-dir --root-user-action=ignore /wheels/*.whl \
     # This adds the bytecode of what the packages import.
     && python /docker/bytecode.py \
-    && sh /docker/finish.sh
+    # A shared library that slim lacks is named. The build goes on, because some wheels link optional libraries.
+    && cd /usr/local/lib/python3.*/site-packages \
+    && find . -type f -name '*.so*' -exec ldd /usr/local/bin/python3 {} + 2> /dev/null \
+        | awk '/:$/ {file = $1} /not found/ {print file, $1, "is missing: see ADOPTING.md"}' \
+    # The user has a name, and can write only to /tmp and /dev/shm.
+    && echo 'app:x:10001:10001::/tmp:/usr/sbin/nologin' >> /etc/passwd \
+    && echo 'app:x:10001:' >> /etc/group \
+    && chmod 0755 /run/lock /var/tmp \
+    # Every machine makes the same layer: nothing in it has the date of this build. The engine itself dates /etc and /run.
+    && python /docker/dates.py . \
+    && find /etc /usr /var -xdev -newer /tmp/began -exec touch --no-dereference --date=@0 {} + \
+    && touch --date=@0 /etc /run
 
 # 4. bare: the app on nothing but Python and the shared libraries that it needs: docker build --target bare
 # An image from scratch inherits nothing, so it repeats what runtime declares.
