@@ -8,6 +8,7 @@ import subprocess
 import tomllib
 
 import pytest
+from layers import files
 from servers import Process, free_port
 from shell import ROOT, RUN, commit, edit, missing, run
 
@@ -53,6 +54,14 @@ def test_builds_without_a_cache_make_the_same_layers(docker, copies, target):
     print(target, first_digest, second_digest, sep="\n  ")
     assert plain_layers == first_layers == second_layers
     assert first_digest == second_digest
+
+
+def test_layer_that_deletes_files_has_no_other_files(layers, runtime):
+    """Docker's classic image store dates deletions, so that layer always differs."""
+    for layer in layers(runtime):
+        names = [name for name, content in files(layer).items() if content is not None]
+        deletions = [name for name in names if "/.wh." in name]
+        assert deletions in ([], names)
 
 
 def test_changed_static_file_is_not_304_and_an_unchanged_one_is(build, source, serve):
