@@ -24,9 +24,11 @@ remove_broken_replicas() {
     done
 }
 
-# Load nginx's settings, and wait until its old workers have finished their requests.
+# Load nginx's settings, and wait until its old workers have finished their requests. This is
+# `nginx -s reload` without its output, which nobody may read any more.
 reload() {
-    proxy nginx -s reload
+    proxy nginx -t -q
+    docker compose kill --signal HUP proxy
     sleep 1
     while docker compose top proxy | grep -q 'shutting down'; do sleep 1; done
 }

@@ -37,7 +37,7 @@ def test_older_gunicorn_is_refused():
     assert "need 27.0.1 or newer" in done.stderr
 
 
-def test_what_a_start_and_a_request_load_is_bytecode_checked_by_hash(image, serve):
+def test_what_a_start_and_a_request_load_is_bytecode_dated_by_hash(image, serve):
     """slim ships none of the standard library, and the image's user cannot write any."""
     server = serve(image, options=["--env=PYTHONVERBOSE=1", "--env=WEB_CONCURRENCY=1"])
     assert server.request("/healthz")[0] == 204
