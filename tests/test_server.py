@@ -154,11 +154,13 @@ def test_answer_that_comes_before_an_upload_is_read_arrives(features, upload):
 
 
 def begin_upload(server):
-    """Return a connection that has sent a tenth of a body."""
+    """Return a connection that has sent a tenth of a body, and has the answer."""
     connection = server.connect()
     connection.putrequest("POST", "/")
     connection.putheader("Content-Length", "1000000")
     connection.endheaders(bytes(100_000))
+    with connection.getresponse() as answer:
+        answer.read()
     return connection
 
 
