@@ -38,7 +38,7 @@ def test_older_gunicorn_is_refused():
 
 
 def test_what_a_start_and_a_request_load_is_bytecode_dated_by_hash(image, serve):
-    """slim has no bytecode of the standard library, and the image's user can write none."""
+    """slim has no bytecode of the library, and the image's user can write none."""
     server = serve(image, options=["--env=PYTHONVERBOSE=1", "--env=WEB_CONCURRENCY=1"])
     assert server.request("/healthz")[0] == 204
     loaded = set(re.findall(r"# code object from '?([^'\s]+)'?", server.log()))
