@@ -112,6 +112,8 @@ def test_killed_rollout_is_no_outage_and_the_next_one_says_how_to_recover(compos
     first.communicate()
     compose.compose("up", "--detach", "--no-deps", "--wait", "app")
     assert not compose.replicas() & before  # those to which the proxy is pinned
+    # nginx may need a request or two to find that those have gone.
+    compose.wait_for_answer()
     assert compose.request()[0] == 200
     compose.run("sh", "-c", recover)
     compose.wait_for_answer()
