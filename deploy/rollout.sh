@@ -1,73 +1,113 @@
 #!/bin/sh
-# Replace every replica by one of a new image: the old ones leave the proxy before they stop, so no request is lost.
-# A new image that cannot be built or does not get healthy is taken back, and so is a rollout that is interrupted.
+# Replace every replica by one of a new image, without losing a request of up to 30 s:
+#   deploy/rollout.sh          build the new image
+#   deploy/rollout.sh IMAGE    take this one, such as the image before the last rollout
+# The old replicas leave the proxy before they stop. The new ones are judged by their HEALTHCHECK
+# alone: one answer below 500 from each. Without it, or when interrupted, the rollout is undone.
 # shellcheck disable=SC2016,SC2046,SC2086  # ids have no spaces
 set -eu
 cd "$(dirname "$0")/.."
-replicas() { docker compose ps --quiet "$@" app; }
-new() { replicas | grep --invert-match "$old"; }
-proxy() { docker compose exec -T proxy "$@"; }
 
-# Remove the replicas that do not run, or start again and again: nginx would find no address, and nobody gets them healthy.
-clear_up() {
+replicas() { docker compose ps --quiet "$@" app; }
+new_replicas() { replicas | grep --invert-match "$old"; }
+proxy() { docker compose exec -T proxy "$@"; }
+say() { echo "$@" >&2 || true; }  # whoever reads it may have gone
+
+# Remove the replicas that do not run, or restart in a loop: they never become healthy.
+remove_broken_replicas() {
     docker compose rm --force app > /dev/null
     for id in $(replicas); do
-        case $(docker inspect --format '{{.State.Status}} {{gt .RestartCount 0}} {{with .State.Health}}{{.Status}}{{end}}' "$id") in
+        health='{{with .State.Health}}{{.Status}}{{end}}'
+        case $(docker inspect --format "{{.State.Status}} {{gt .RestartCount 0}} $health" "$id") in
         restarting* | *"true starting") docker rm --force "$id" > /dev/null ;;
         esac
     done
 }
-# Send requests to these replicas alone, or without a name to all that Docker's DNS lists, and wait until nginx's old
-# workers have finished theirs.
-route() {
-    servers=$(printf 'server %.12s:8080 max_fails=0; ' "$@")  # DNS knows a container by twelve digits of its id
-    [ $# -gt 0 ] && pin="s/set .app .*;/set \$app pinned;/; s/^http {/& upstream pinned { $servers }/" || pin=
-    proxy sh -c 'sed "$1" /etc/nginx/nginx.conf > /tmp/nginx.conf && nginx -c /tmp/nginx.conf -s reload' - "$pin"
+
+# Load nginx's settings, and wait until its old workers have finished their requests. This is
+# `nginx -s reload` without its output, which nobody may read any more.
+reload() {
+    proxy nginx -t -q
+    docker compose kill --signal HUP proxy
     sleep 1
     while docker compose top proxy | grep -q 'shutting down'; do sleep 1; done
 }
-unlock() { proxy rm -rf /tmp/rollout; }
-finish() {
-    unlock
-    route
-    docker rmi "$image-before" > /dev/null
+
+# Send requests only to these replicas. To all, if these do not answer: a rollout may be killed, and
+# then `docker compose up` may remove them.
+route_to() {
+    servers=
+    for id in "$@"; do
+        # Docker's DNS knows a container by twelve digits of its id. gunicorn listens on IPv4.
+        address=$(proxy getent ahostsv4 "$(echo "$id" | cut -c 1-12)" | awk 'NR == 1 { print $1 }')
+        servers="$servers server $address:8080;"
+    done
+    upstream="upstream pinned { zone pinned 64k; $servers server app:8080 resolve backup; }"
+    proxy sh -c 'echo "$1" > /run/rollout/route.conf' - "$upstream map '' \$app { default pinned; }"
+    reload
 }
-take_back() {
-    trap '' INT TERM
-    sleep 2  # the engine may still be making one
-    for id in $(new); do
+
+# The folder is the lock too: a second rollout would take the first one's new replicas for old ones.
+unlock() { proxy rm -rf /run/rollout; }
+route_to_all() {
+    unlock
+    reload
+}
+
+keep_old_image() { docker tag "$old_image" "$image"; }  # for the next docker compose up
+cancel() {
+    keep_old_image
+    unlock
+}
+undo() {
+    trap '' HUP INT TERM
+    set +e  # each step helps, whatever became of the one before
+    sleep 2  # the engine may still be making a replica
+    for id in $(new_replicas); do
         docker logs --tail 60 "$id" >&2
         docker rm --force "$id" > /dev/null
     done
-    clear_up
-    docker tag "$image-before" "$image"  # for the next docker compose up
-    finish
-    echo "Taken back: the old replicas serve, and $image is their image again." >&2
+    remove_broken_replicas
+    keep_old_image
+    route_to_all
+    say "Rollout undone: the old replicas are serving, and $image is their image again."
 }
 
-proxy nginx -t -q -c /etc/nginx/nginx.conf  # an error in it would stop the rollout half way
+proxy nginx -t -q  # an error in its settings would stop the rollout half way
 first=$(replicas --all | head -n 1)
 image=$([ ! "$first" ] || docker inspect --format '{{.Config.Image}}' "$first")
-# A lock, because a second rollout would take the first one's new replicas for old ones.
-if ! proxy mkdir /tmp/rollout; then
-    echo "Another rollout runs. If it was killed, put its image back, and restart the proxy, which interrupts requests:" >&2
-    echo "docker tag $image-before $image; docker compose up --detach --no-deps --wait app && docker compose restart proxy" >&2
+if ! proxy mkdir /run/rollout; then
+    say "Another rollout is running. If it was killed, run this, which interrupts requests:"
+    say "docker tag $image-before $image; docker compose up --detach --no-deps --wait app" \
+        "&& docker compose restart proxy"
     exit 1
 fi
-trap 'exit 1' INT TERM
+trap '' PIPE
+trap 'exit 1' HUP INT TERM
 trap unlock EXIT
-clear_up
+remove_broken_replicas
 old=$(replicas)
-[ "$old" ] || { echo "No replica runs, start them: docker compose up --detach --build" >&2; exit 1; }
-# The engine deletes an untagged image: the old one keeps a name, by which it can be taken back.
-docker tag "$(docker inspect --format '{{.Image}}' $old | head -n 1)" "$image-before"
-trap take_back EXIT
-route $old
+if ! [ "$old" ]; then
+    say "No replica is running. Start them: docker compose up --detach --build"
+    exit 1
+fi
+old_image=$(docker inspect --format '{{.Image}}' $old | head -n 1)
+trap cancel EXIT
+[ $# -eq 0 ] || docker tag "$1" "$image"
+# The engine deletes an untagged image: the old one keeps a name until the next rollout.
+docker tag "$old_image" "$image-before"
+[ $# -gt 0 ] || docker compose build app
+export COMPOSE_PROGRESS=quiet  # from here on, nothing fails because nobody reads it
+trap undo EXIT
+route_to $old
 # --no-deps: a service that the app depends on would start again on its old image.
-docker compose up --detach --build --no-deps --no-recreate --wait --scale app=$((2 * $(echo "$old" | wc -l))) app
-trap '' INT TERM
-trap finish EXIT
-route $(new)
+docker compose up --detach --no-build --no-deps --no-recreate --wait \
+    --scale app=$((2 * $(echo "$old" | wc -l))) app
+trap '' HUP INT TERM
+trap route_to_all EXIT
+route_to $(new_replicas)
 docker stop $old > /dev/null
 docker rm $old > /dev/null
-echo "Replaced: the new replicas serve." >&2
+trap - EXIT
+route_to_all
+say "Rollout done: the new replicas are serving. The way back: deploy/rollout.sh $image-before"

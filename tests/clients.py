@@ -1,6 +1,7 @@
-"""Ask HOST for PATH by GET and POST from NUMBER clients until standard input ends; print how often each answer came.
+"""Ask HOST for PATH by GET and POST from NUMBER clients until standard input ends.
 
-Half of them keep a connection for 3 s, as a proxy does: Kubernetes' preStop gives it 5 s to leave one.
+Print how often each answer came. Half of the clients keep a connection for 3 s, as a
+proxy does: Kubernetes' preStop gives it 5 s to leave one.
 """
 
 import concurrent.futures
@@ -19,7 +20,8 @@ def client(number, until=0):
     method, seconds = ("GET", "POST")[number % 2], 3 * (number % 4 > 1)
     while not over.is_set():
         if time.monotonic() >= until:
-            connection, until = http.client.HTTPConnection(host, timeout=60), time.monotonic() + seconds
+            connection = http.client.HTTPConnection(host, timeout=60)
+            until = time.monotonic() + seconds
         try:
             connection.request(method, path)
             with connection.getresponse() as answer:

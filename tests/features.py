@@ -1,6 +1,8 @@
-"""A Flask app that answers in every way that real apps do; hello answers twelve bytes."""
+"""A Flask app that answers in every way that real apps do."""
 
 import hashlib
+import io
+import logging.config
 import sys
 import tempfile
 import time
@@ -17,13 +19,31 @@ app = Flask(__name__, static_folder=static.name, static_url_path="/static")
 
 def form(file):
     """The body of a request with FORM as its headers, which uploads these bytes."""
-    return b'--x\r\nContent-Disposition: form-data; name="file"; filename="f"\r\n\r\n' + file + b"\r\n--x--\r\n"
+    disposition = b'Content-Disposition: form-data; name="file"; filename="f"'
+    return b"--x\r\n" + disposition + b"\r\n\r\n" + file + b"\r\n--x--\r\n"
+
+
+def configured():
+    """The app, after it configured logging, which by default disables all loggers."""
+    logging.config.dictConfig({"version": 1})
+    return app
+
+
+@app.get("/configure")
+def configure():
+    """The same by fileConfig, as alembic does in its env.py."""
+    sections = "[loggers]\nkeys=root\n[logger_root]\nhandlers=\n"
+    logging.config.fileConfig(
+        io.StringIO(f"{sections}[handlers]\nkeys=\n[formatters]\nkeys=\n")
+    )
+    return ""
 
 
 @app.get("/")
 def headers():
-    """The scheme and the header that the server has received, and as many bytes of header as are asked for."""
-    return {"scheme": request.scheme, **request.headers}, {"X-Long": "a" * request.args.get("bytes", 0, int)}
+    """The scheme and the header that came, and a header of so many bytes."""
+    length = request.args.get("bytes", 0, int)
+    return {"scheme": request.scheme, **request.headers}, {"X-Long": "a" * length}
 
 
 @app.get("/stream")
@@ -51,7 +71,7 @@ def print_():
 
 @app.get("/events/<name>")
 def events(name):
-    """An event of so many bytes, if any, and the last one when it is confirmed, or after 90 seconds."""
+    """An event of so many bytes, if any, and one when confirmed, or after 90 s."""
     print("begun", name)
 
     def pieces(count, deadline):
@@ -62,7 +82,8 @@ def events(name):
         yield "done"
 
     stream = pieces(request.args.get("bytes", 0, int), time.monotonic() + 90)
-    return Response(stream, mimetype="text/event-stream", headers={"X-Accel-Buffering": "no"})
+    unbuffered = {"X-Accel-Buffering": "no"}
+    return Response(stream, mimetype="text/event-stream", headers=unbuffered)
 
 
 @app.post("/events/<name>")

@@ -1,87 +1,162 @@
-"""deploy/kubernetes.yaml in Podman, and on a real cluster: kubectl's current one, where KUBE_CONTEXT names it too."""
+"""deploy/kubernetes.yaml in Podman, and on a cluster.
 
+The cluster is kubectl's current one, where KUBE_CONTEXT names it too.
+"""
+
+import functools
 import os
-import shlex
 import shutil
 import subprocess
+import time
 
 import pytest
-from project import ROOT, RUN, missing, run
+from project import ROOT, RUN, edit, missing, run
 from servers import Server, free_port, load
 
-MANIFEST = (ROOT / "deploy/kubernetes.yaml").read_text()
+MANIFEST = ROOT / "deploy/kubernetes.yaml"
 # hello and a path that takes its time. It starts LATE seconds late.
-DOCKERFILE = """FROM {}
+SLOW = """FROM {}
 COPY <<EOF /slow.py
 import hello_app, time
 app = hello_app.create_app()
-app.add_url_rule("/<float:seconds>", "slow", lambda seconds: time.sleep(seconds) or "", methods=["GET", "POST"])
+def slow(seconds):
+    time.sleep(seconds)
+    return ""
+app.add_url_rule("/<float:seconds>", view_func=slow, methods=["GET", "POST"])
+EOF
+COPY <<EOF /late.py
+import os, time
+time.sleep(int(os.environ["LATE"]))
+os.execlp("gunicorn", "gunicorn", "slow:app")
 EOF
 ENV GUNICORN_CMD_ARGS=--config=/etc/gunicorn.conf.py LATE=0
-CMD ["python", "-c", "import os, time; time.sleep(int(os.getenv('LATE'))); os.execlp('gunicorn', '-', 'slow:app')"]
+CMD ["python", "/late.py"]
 """
-# What happens to it, in bash. A pod that ends is asked until it has gone, and the next event cannot be about it.
-STATUS = """k rollout status deployment/hello --timeout=300s
-    while [[ $(k get pod --output=jsonpath='{.items[*].metadata.deletionTimestamp}') ]]; do sleep 1; done"""
-EVENTS = {
-    "rolling update": f"k rollout restart deployment/hello; {STATUS}",
-    "deleted pod": f"k delete $(k get pod --selector=app=hello --output=name | head -n 1); {STATUS}",
-    "drain": f"""node=$(k get pod --selector=app=hello --output=jsonpath='{{.items[0].spec.nodeName}}')
-        trap 'k uncordon $node' EXIT
-        k drain $node --pod-selector=app=hello --delete-emptydir-data --timeout=180s; {STATUS}""",
-    "broken release": f"""k set env deployment/hello PORT=no; k rollout status deployment/hello --timeout=30s && exit 1
-        k rollout undo deployment/hello; {STATUS}""",
-    "start of 60 s": f"k set env deployment/hello LATE=60; {STATUS}",
-    "busy": "sleep 60",
-}
 
 
-def test_manifest_runs_in_podman_and_stops_with_status_0(image, tmp_path):
+@pytest.fixture
+def pod(image, tmp_path):
+    """The manifest's pod in Podman, on a port of this machine."""
     if not shutil.which("podman"):
         missing("no podman")
-    pod, manifest, container = Server(free_port()), tmp_path / "kubernetes.yaml", "hello-pod-0-hello"
-    pod.log = lambda: run("sh", "-c", f"podman logs {container} 2>&1")
-    text = MANIFEST.replace("library/hello:latest", f"library/{image}")
-    manifest.write_text(text.replace("containerPort: 8080", f"containerPort: 8080, hostPort: {pod.port}"))
+    server, manifest = Server(free_port()), tmp_path / "kubernetes.yaml"
+    shutil.copy(MANIFEST, manifest)
+    edit(manifest, "library/hello:latest", f"library/{image}")
+    port = "containerPort: 8080"
+    edit(manifest, port, f"{port}, hostPort: {server.port}")
     run("sh", "-c", f"docker save {image} | podman load --quiet")
     try:
         run("podman", "kube", "play", manifest)
-        assert pod.wait_for_answer().request()[::2] == (200, b"Hello world!")
-        run("podman", "stop", "--time=10", container)
-        assert run("podman", "inspect", "--format={{.State.ExitCode}}", container) == "0\n", pod.log()
+        ancestor = f"--filter=ancestor=docker.io/library/{image}"
+        server.id = run("podman", "ps", "--quiet", ancestor).strip()
+        server.log = lambda: run("sh", "-c", f"podman logs {server.id} 2>&1")
+        yield server
     finally:
         subprocess.run(["podman", "kube", "down", manifest], capture_output=True)
         run("podman", "rmi", "--force", f"docker.io/library/{image}")
 
 
-@pytest.fixture(scope="module")
-def kubectl(docker, image):
-    """kubectl's command for a namespace of its own, where the manifest runs the image, and clients beside it."""
-    if not (named := os.environ.get("KUBE_CONTEXT")):
-        pytest.skip("no cluster for tests: KUBE_CONTEXT has to be the name of kubectl's current context")
-    assert run("kubectl", "config", "current-context").strip() == named, "KUBE_CONTEXT is not the current context"
-    docker("build", "--provenance=false", f"--tag={image}-slow", "-", input=DOCKERFILE.format(image))
-    run(*os.environ.get("KUBE_LOAD", "kind load docker-image").split(), f"{image}-slow")
-    kubectl = ["kubectl", f"--context={named}", f"--namespace={RUN}"]
-    text = MANIFEST.replace("library/hello:latest", f"library/{image}-slow")
-    text = text.replace("namespace: hello", f"namespace: {RUN}").replace("hello, labels", f"{RUN}, labels")
-    clients = text.split("---")[1].replace("{name: hello,", "{name: clients,").replace("app: hello", "app: clients")
+def test_manifest_runs_in_podman_and_stops_with_status_0(pod):
+    assert pod.wait_for_answer().request()[::2] == (200, b"Hello world!")
+    run("podman", "stop", "--time=10", pod.id)
+    status = run("podman", "inspect", "--format={{.State.ExitCode}}", pod.id)
+    assert status == "0\n", pod.log()
+
+
+def settle(kubectl):
+    """Wait until all pods are ready and none is ending: the next event starts anew."""
+    kubectl("rollout", "status", "deployment/hello", "--timeout=300s")
+    ending = "{.items[?(@.metadata.deletionTimestamp)].metadata.name}"
+    for name in kubectl("get", "pod", f"--output=jsonpath={ending}").split():
+        kubectl("wait", "--for=delete", f"pod/{name}", "--timeout=60s")
+
+
+def update(kubectl):
+    kubectl("rollout", "restart", "deployment/hello")
+    settle(kubectl)
+
+
+def deleted_pod(kubectl):
+    pods = kubectl("get", "pod", "--selector=app=hello", "--output=name").split()
+    kubectl("delete", pods[0])
+    settle(kubectl)
+
+
+def drain(kubectl):
+    name = "--output=jsonpath={.items[0].spec.nodeName}"
+    node = kubectl("get", "pod", "--selector=app=hello", name)
+    options = ["--pod-selector=app=hello", "--delete-emptydir-data", "--timeout=180s"]
     try:
-        run(*kubectl, "apply", "--filename=-", input=f"{text}---{clients}")
+        kubectl("drain", node, *options)
+        settle(kubectl)
+    finally:
+        kubectl("uncordon", node)
+
+
+def broken_release(kubectl):
+    kubectl("set", "env", "deployment/hello", "PORT=no")
+    with pytest.raises(pytest.fail.Exception):
+        kubectl("rollout", "status", "deployment/hello", "--timeout=30s")
+    kubectl("rollout", "undo", "deployment/hello")
+    settle(kubectl)
+
+
+def start_of_60_seconds(kubectl):
+    kubectl("set", "env", "deployment/hello", "LATE=60")
+    settle(kubectl)
+
+
+def busy_minute(_):
+    time.sleep(60)
+
+
+EVENTS = [update, deleted_pod, drain, broken_release, start_of_60_seconds, busy_minute]
+# A namespace of this run's own, and its image in place of hello.
+KUSTOMIZATION = """
+resources: [kubernetes.yaml, clients.yaml]
+namespace: {}
+images: [{{name: docker.io/library/hello, newName: docker.io/library/{}, newTag: {}}}]
+"""
+
+
+@pytest.fixture(scope="module")
+def kubectl(docker, image, tmp_path_factory):
+    """kubectl for a namespace that has the manifest's objects and a pod for clients."""
+    if not (context := os.environ.get("KUBE_CONTEXT")):
+        pytest.skip("no cluster: KUBE_CONTEXT has to name kubectl's current context")
+    current = run("kubectl", "config", "current-context").strip()
+    assert current == context, "KUBE_CONTEXT is not the current context"
+    slow = f"{image}-slow"
+    docker("build", "--provenance=false", "--tag", slow, "-", input=SLOW.format(image))
+    run(*os.environ.get("KUBE_LOAD", "kind load docker-image").split(), slow)
+    overlay = tmp_path_factory.mktemp("overlay")
+    shutil.copy(MANIFEST, overlay)
+    shutil.copy(ROOT / "tests/clients.yaml", overlay)
+    text = KUSTOMIZATION.format(RUN, *slow.split(":"))
+    (overlay / "kustomization.yaml").write_text(text)
+    kubectl = functools.partial(
+        run, "kubectl", "--context", context, "--namespace", RUN
+    )
+    try:
+        kubectl("apply", "--kustomize", overlay)
         # The HorizontalPodAutoscaler makes the second.
-        run(*kubectl, "wait", "deployment/hello", "--for=jsonpath={.status.readyReplicas}=2", "--timeout=180s")
+        ready = "--for=jsonpath={.status.readyReplicas}=2"
+        kubectl("wait", "deployment/hello", ready, "--timeout=180s")
+        kubectl("wait", "pod/clients", "--for=condition=Ready", "--timeout=60s")
         yield kubectl
     finally:
-        run(*kubectl, "delete", "namespace", RUN)
-        docker("image", "rm", f"{image}-slow")
+        kubectl("delete", "namespace", RUN)
+        docker("image", "rm", slow)
 
 
 @pytest.mark.parametrize("event", EVENTS)
 def test_no_request_is_lost_on_a_cluster(kubectl, event):
-    clients = ["/1.0", 240] if event == "busy" else ["/0.01", 16]
-    where = [*kubectl, "exec", "--stdin", "deployment/clients", "--", "python"]
-    with load("hello", *clients, python=where) as answers:
-        run("bash", "-c", f'set -euo pipefail; k() {{ {shlex.join(kubectl)} "$@"; }}; {EVENTS[event]}')
-    assert answers.keys() == {"GET 200", "POST 200"} and sum(answers.values()) > 100, answers
-    counts = run(*kubectl, "get", "pod", "--output=jsonpath={.items[*].status.containerStatuses[*].restartCount}")
-    assert not any(map(int, counts.split())), f"containers started again: {counts}"
+    clients = ["/1.0", 240] if event is busy_minute else ["/0.01", 16]
+    python = [*kubectl.args, "exec", "--stdin", "clients", "--", "python"]
+    with load("hello", *clients, python=python) as answers:
+        event(kubectl)
+    assert answers.keys() == {"GET 200", "POST 200"}, answers
+    assert sum(answers.values()) > 100, answers
+    counts = "{.items[*].status.containerStatuses[*].restartCount}"
+    counts = kubectl("get", "pod", f"--output=jsonpath={counts}")
+    assert set(counts.split()) == {"0"}, f"containers started again: {counts}"

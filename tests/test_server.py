@@ -1,5 +1,6 @@
-"""What docker/ decides: settings, bytecode and the probe, and that through them every kind of answer comes whole."""
+"""What docker/ decides: settings, bytecode, the probe; every answer comes whole."""
 
+import concurrent.futures
 import contextlib
 import hashlib
 import os
@@ -22,26 +23,31 @@ SETTINGS = (ROOT / "docker/gunicorn.conf.py").read_text()
 def test_every_name_in_the_settings_is_one_of_gunicorn():
     """gunicorn ignores a name that it does not know."""
     exec(SETTINGS, names := {})
-    known = {setting.name for setting in KNOWN_SETTINGS} | {"flask", "gc", "gunicorn", "os", "port", "stream", "sys"}
-    assert {name for name in names if not name.startswith("__")} - known == set()
+    settings = {setting.name for setting in KNOWN_SETTINGS}
+    own = {"LastingLogger", "name", "port", "stream"}
+    modules = {"contextlib", "flask", "gc", "gunicorn", "logging", "os", "socket"}
+    unknown = names.keys() - settings - own - modules - {"sys", "time"}
+    assert {name for name in unknown if not name.startswith("__")} == set()
 
 
 def test_older_gunicorn_is_refused():
     code = f"import gunicorn; gunicorn.version_info = 26, 0, 0\n{SETTINGS}"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    assert (done.returncode, done.stderr.count("\n")) == (1, 1) and "need 27.0.1 or newer" in done.stderr
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+    assert "need 27.0.1 or newer" in done.stderr
 
 
-def test_all_that_a_start_and_a_request_load_is_bytecode_checked_by_hash(image, serve):
-    """slim ships none of the standard library, and the image's user can never write any."""
+def test_what_a_start_and_a_request_load_is_bytecode_dated_by_hash(image, serve):
+    """slim has no bytecode of the library, and the image's user can write none."""
     server = serve(image, options=["--env=PYTHONVERBOSE=1", "--env=WEB_CONCURRENCY=1"])
     assert server.request("/healthz")[0] == 204
     loaded = set(re.findall(r"# code object from '?([^'\s]+)'?", server.log()))
-    # The settings are no module: gunicorn compiles them.
-    assert [path for path in loaded if path.endswith(".py") and path != "/etc/gunicorn.conf.py"] == []
+    loaded.discard("/etc/gunicorn.conf.py")  # no module: gunicorn compiles it
+    assert [path for path in loaded if path.endswith(".py")] == []
     assert len(loaded) > 200
-    by_hash = "open(path, 'rb').read(8)[4] & 1"  # PEP 552
-    assert server.python(f"print([path for path in {sorted(loaded)!r} if not {by_hash}])") == "[]\n"
+    by_date = "not open(path, 'rb').read(8)[4] & 1"  # PEP 552
+    code = f"print([path for path in {sorted(loaded)!r} if {by_date}])"
+    assert server.python(code) == "[]\n"
 
 
 ABORTS = """
@@ -56,32 +62,45 @@ print(bytecode.exists(), os.path.exists("/tmp/over"))
 """
 
 
-def test_package_that_ends_its_import_is_named_and_neither_fails_nor_holds_up_a_build(docker, runtime):
+def test_package_that_ends_its_import_is_named_and_does_not_hold_up_a_build(
+    docker, runtime
+):
     volume = f"--volume={ROOT}/docker/bytecode.py:/bytecode.py:ro"
-    said = docker("run", "--rm", "--user=0", volume, runtime, "python", "-c", ABORTS)
-    assert '/blinker/__init__.py", line 1 in <module>\n' in said and said.endswith("True False\n")
+    command = ["python", "-c", ABORTS]
+    output = docker("run", "--rm", "--user=0", volume, runtime, *command)
+    assert '/blinker/__init__.py", line 1 in <module>\n' in output
+    assert output.endswith("True False\n")
 
 
-@pytest.mark.parametrize(("status", "alive"), [("204", True), ("404", True), ("500", False), (None, False)])
+STATUSES = [("204", True), ("404", True), ("500", False), (None, False)]
+
+
+@pytest.mark.parametrize(("status", "alive"), STATUSES)
 def test_probe_takes_any_answer_but_a_server_error_for_alive(status, alive):
     """None: the server never answers."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         server.settimeout(60)
         environment = os.environ | {"PORT": str(server.getsockname()[1])}
         command = [sys.executable, ROOT / "docker/probe.py"]
-        with subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL) as probe:
+        devnull = subprocess.DEVNULL
+        with subprocess.Popen(command, env=environment, stderr=devnull) as probe:
             connection, _ = server.accept()
             with connection:
                 assert connection.recv(100).startswith(b"GET /healthz ")
-                connection.sendall(f"HTTP/1.0 {status} x\r\n\r\n".encode() if status else b"")
+                if status:
+                    connection.sendall(f"HTTP/1.0 {status} x\r\n\r\n".encode())
                 assert (probe.wait(60) == 0) is alive
 
 
-COMMAND = ["gunicorn", "--config=/etc/gunicorn.conf.py", "features:app"]
+def test_app_below_a_path_is_healthy(image, serve):
+    options = ["--env=SCRIPT_NAME=/shop"]
+    serve(image, options=options, wait=False).wait_for_health()
 
 
-def serve_features(image, *options):
-    return Container(image, *COMMAND, options=[f"--volume={ROOT}/tests/features.py:/features.py:ro", *options])
+def serve_features(image, *options, app="features:app"):
+    volume = f"--volume={ROOT}/tests/features.py:/features.py:ro"
+    command = ["gunicorn", "--config=/etc/gunicorn.conf.py", app]
+    return Container(image, *command, options=[volume, *options])
 
 
 @pytest.fixture(scope="module", params=["runtime", "bare", "compose"])
@@ -89,7 +108,8 @@ def features(request):
     if request.param == "compose":
         yield request.getfixturevalue("compose")
     else:
-        with serve_features(request.getfixturevalue(request.param), *HARDENED) as server:
+        image = request.getfixturevalue(request.param)
+        with serve_features(image, *HARDENED) as server:
             yield server.wait_for_answer()
 
 
@@ -97,19 +117,71 @@ FILE = os.urandom(2_000_000)
 EXCHANGES = {
     "static file": (["/static/big"], PIECE * 128),
     "stream": (["/stream"], PIECE * 200),
-    "upload": (["/upload", "POST", form(FILE), FORM], hashlib.sha256(FILE).hexdigest().encode()),
+    "upload": (
+        ["/upload", "POST", form(FILE), FORM],
+        hashlib.sha256(FILE).hexdigest().encode(),
+    ),
 }
 
 
 @pytest.mark.parametrize(("arguments", "expected"), EXCHANGES.values(), ids=EXCHANGES)
 def test_large_bodies_are_whole(features, arguments, expected):
+    def exchange(_):
+        return features.request(*arguments)[::2]
+
     with ThreadPoolExecutor(8) as pool:
-        for status, _, body in pool.map(lambda _: features.request(*arguments), range(16)):
-            assert (status, body) == (200, expected)
+        for answer in pool.map(exchange, range(16)):
+            assert answer == (200, expected)
+
+
+UPLOAD = bytes(3_000_000)
+# An iterator is sent in chunks.
+UPLOADS = {"length": lambda: UPLOAD, "chunked": lambda: iter([UPLOAD[:8192]] * 366)}
+
+
+@pytest.mark.parametrize("upload", UPLOADS.values(), ids=UPLOADS)
+def test_answer_that_comes_before_an_upload_is_read_arrives(features, upload):
+    def post(_):
+        with contextlib.closing(features.connect()) as connection:
+            connection.request("POST", "/", upload())
+            with connection.getresponse() as answer:
+                answer.read()
+            connection.request("GET", "/stream?pieces=0")  # on the same connection
+            return answer.status, connection.getresponse().status
+
+    with ThreadPoolExecutor(8) as pool:
+        assert set(pool.map(post, range(100))) == {(405, 200)}, features.log()
+
+
+def begin_upload(server):
+    """Return a connection that has sent a tenth of a body, and has the answer."""
+    connection = server.connect()
+    connection.putrequest("POST", "/")
+    connection.putheader("Content-Length", "1000000")
+    connection.endheaders(bytes(100_000))
+    with connection.getresponse() as answer:
+        answer.read()
+    return connection
+
+
+def test_slow_upload_that_is_answered_early_holds_no_thread(runtime):
+    with serve_features(runtime, "--env=WEB_CONCURRENCY=1") as server:
+        server.wait_for_answer()
+        slow = [begin_upload(server) for _ in range(16)]
+        with ThreadPoolExecutor(1) as pool:
+            answer = pool.submit(server.request)
+            while not answer.done():  # half of them go on, the others stall
+                for connection in slow[::2]:
+                    with contextlib.suppress(OSError):
+                        connection.send(bytes(1000))
+                concurrent.futures.wait([answer], 0.2)
+        assert answer.result()[0] == 200
+        for connection in slow:
+            connection.close()
 
 
 def test_server_sent_event_of_any_size_arrives_before_the_next_one_is_made(features):
-    def check(_):
+    def check_events(_):
         name = uuid.uuid4()
         connection = features.connect()
         connection.request("GET", f"/events/{name}?bytes=100000")
@@ -120,15 +192,15 @@ def test_server_sent_event_of_any_size_arrives_before_the_next_one_is_made(featu
             assert answer.read() == b"done"
 
     with ThreadPoolExecutor(8) as pool:
-        list(pool.map(check, range(16)))
+        list(pool.map(check_events, range(16)))
 
 
 def test_request_that_runs_at_sigterm_is_finished(docker, image):
     with serve_features(image, *HARDENED) as server, ThreadPoolExecutor(1) as pool:
         answer = pool.submit(server.wait_for_answer().request, "/events/slow")
-        server.wait(lambda: "begun slow" in server.log(), "the request to reach the app")
+        server.wait(lambda: "begun slow" in server.log(), "the request")
         docker("kill", "--signal=TERM", server.id)
-        server.wait(lambda: "Handling signal: term" in server.log(), "the signal to reach gunicorn")
+        server.wait(lambda: "Handling signal: term" in server.log(), "the signal")
         server.python("open('/tmp/confirmed-slow', 'w')")
         assert answer.result()[2] == b"done"
         server.wait(server.ended, "the end")
@@ -140,6 +212,20 @@ def test_lines_that_32_threads_print_are_whole(image):
         server.wait_for_answer()
         with ThreadPoolExecutor(32) as pool:
             list(pool.map(lambda _: server.request("/print"), range(64)))
-        whole = r"printed \d+ whole|\S+ - - \[.*\] \"GET /\S* HTTP/1.\d\" \d+ \d+ \"-\" \"-\"|\[\d{4}-.*"
-        server.wait(lambda: server.log().count("printed") == 64 * 200, "the engine to hand on all lines")
-        assert [line for line in server.log().splitlines() if not re.fullmatch(whole, line)] == []
+        access = r'\S+ - - \[.*\] "GET /\S* HTTP/1.\d" \d+ \d+ "-" "-"'
+        whole = rf"printed \d+ whole|{access}|\[\d{{4}}-.*"
+        server.wait(lambda: server.log().count("printed") == 64 * 200, "all lines")
+        lines = server.log().splitlines()
+        assert [line for line in lines if not re.fullmatch(whole, line)] == []
+
+
+@pytest.mark.parametrize("option", ["--preload", "--threads=16"])
+def test_app_that_configures_logging_leaves_gunicorns_on(docker, image, option):
+    """dictConfig and fileConfig disable all loggers by default."""
+    option = f"--env=GUNICORN_CMD_ARGS={option}"
+    with serve_features(image, option, app="features:configured()") as server:
+        server.wait_for_answer().request("/configure")
+        assert server.request("/garbage", "BAD(METHOD)")[0] == 400
+        docker("kill", "--signal=TTIN", server.id)  # the first process logs that
+        for line in '"GET /configure ', "Invalid request ", "Handling signal: ttin":
+            server.wait(lambda line=line: line in server.log(), line)
