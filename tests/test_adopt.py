@@ -6,7 +6,7 @@ import subprocess
 import sys
 
 import pytest
-from project import ROOT, run
+from shell import ROOT, run
 
 FLASK = "import flask\napp = flask.Flask(__name__)\n"
 PROJECT = '[project]\nname = "shop"\nversion = "1"\ndescription = "shop"\ndependencies = ["flask"{}]\n'

@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from features import FORM, form
-from project import HARDENED, ROOT, RUN, edit, run
+from shell import HARDENED, ROOT, RUN, edit, run
 
 README = (
     (ROOT / "README.md")

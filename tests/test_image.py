@@ -7,7 +7,7 @@ import re
 import subprocess
 
 import pytest
-from project import HARDENED, members, some
+from shell import HARDENED, members, some
 
 
 @pytest.fixture

@@ -10,8 +10,8 @@ import subprocess
 import time
 
 import pytest
-from project import ROOT, RUN, edit, missing, run
 from servers import Server, free_port, load
+from shell import ROOT, RUN, edit, missing, run
 
 MANIFEST = ROOT / "deploy/kubernetes.yaml"
 # hello and a path that takes its time. It starts LATE seconds late.

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from features import FORM, form
-from project import run
+from shell import run
 
 # The bytes of a request's line and field, and of an answer's field.
 SIZES = [

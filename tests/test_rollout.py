@@ -6,8 +6,8 @@ import signal
 import subprocess
 
 import pytest
-from project import ROOT, run
 from servers import load
+from shell import ROOT, run
 
 
 @contextlib.contextmanager
