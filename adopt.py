@@ -102,7 +102,7 @@ def find_module(app):
         for source in (Path(top, f"{path}.py"), Path(top, path, "__init__.py")):
             if source.is_file():
                 name = name.partition("(")[0]
-                if name in read(source) or "import *" in read(source):
+                if re.search(rf"\b{name}\b|import \*", read(source)):
                     return source
                 raise SystemExit(f"{source} has no {name}")
     raise SystemExit(f"There is no module {module} in this folder or in its src/")
@@ -188,8 +188,8 @@ def packaged(toml, names, source):
 
 
 def add(text, anchor, entries):
-    """Return a text with each entry that it lacks behind the anchor."""
-    for entry in entries:
+    """Return a text with each entry that it lacks behind the anchor, in order."""
+    for entry in sorted(entries, reverse=True):
         if entry not in text:
             text = text.replace(anchor, anchor + entry)
     return text
@@ -279,16 +279,31 @@ def lock(context, args, uv_options, backend, wheel, metadata):
     """Return the two lock files. Versions that a lock has stay, where they can."""
     upgrades = [f"--upgrade-package={name}" for name in args.upgrade_package]
     upgrades += ["--upgrade"] if args.upgrade else []
+    chosen = [f"--extra={name}" for name in args.extra]
+    chosen += [f"--group={name}" for name in args.group]
+    again = " ".join(["python3", f"{HELLO}/adopt.py", f"'{args.app}'", *chosen])
     command = ["uv", "pip", "compile", "--universal", "--generate-hashes", "-"]
-    command += [f"--custom-compile-command=python3 {HELLO}/adopt.py '{args.app}'"]
-    command += [*uv_options, *upgrades]
+    command += [f"--custom-compile-command={again}", *uv_options, *upgrades]
     build, runtime = "requirements/build.txt", "requirements/runtime.txt"
     names = f"build\ninstaller\n{backend}"
     run([*command, f"--output-file={build}"], context, names)
 
     keep_versions(context / runtime)
-    sources, names = dependencies(context, args, upgrades, wheel, metadata)
+    if Path("uv.lock").exists():
+        export = ["uv", "export", "--no-dev", "--no-emit-project", *chosen]
+        export += upgrades or ["--frozen"]
+        run([*export, "--output-file=exported"], context)
+        sources, names = ["exported"], ""
+    else:
+        sources, names = dependencies(context, args, wheel, metadata)
     command += [f"--output-file={runtime}", *sources]
+    compile_with_gunicorn(command, context, names)
+    names = [name for name in (build, runtime, "uv.lock") if (context / name).exists()]
+    return {name: read(context / name) for name in names}
+
+
+def compile_with_gunicorn(command, context, names):
+    """Write the lock file, with a new gunicorn whatever the app asks for."""
     names += f"\n{GUNICORN}"
     try:
         run(command, context, names)
@@ -298,7 +313,6 @@ def lock(context, args, uv_options, backend, wheel, metadata):
         (context / "override").write_text(GUNICORN)
         run([*command, "--override=override"], context, names)
         print(f"{GUNICORN} takes the place of the app's older one")
-    return {name: read(context / name) for name in (build, runtime)}
 
 
 def keep_versions(path):
@@ -312,15 +326,10 @@ def keep_versions(path):
     path.write_text("\n".join(name + versions[name] for name in versions))
 
 
-def dependencies(context, args, upgrades, wheel, metadata):
+def dependencies(context, args, wheel, metadata):
     """Return what names the dependencies: arguments of uv, and requirements."""
     groups = [f"--group={name}" for name in args.group]
-    if Path("uv.lock").exists():
-        extras = [f"--extra={name}" for name in args.extra]
-        command = ["uv", "export", "--no-dev", "--no-emit-project", *groups, *extras]
-        run([*command, *(upgrades or ["--frozen"]), "--output-file=exported"], context)
-        return ["exported"], ""
-    if "\nRequires-Dist: " in metadata:
+    if re.search(r"(?m)^Requires-Dist: (?!.*extra ==)", metadata):
         name = re.search("(?m)^Name: (.*)", metadata)[1]
         requirement = f"{name}[{','.join(args.extra)}] @ {wheel.as_uri()}"
         return [f"--no-emit-package={name}", *groups], requirement
@@ -349,7 +358,7 @@ def locked(text):
     if "quart" in packages or {"fastapi", "flask"} & packages == {"fastapi"}:
         raise SystemExit("fastapi and quart are ASGI: gunicorn serves WSGI apps")
     if "flask" not in packages:
-        raise SystemExit("The app's dependencies lack flask: add it, and run this again")
+        raise SystemExit("The dependencies lack flask: add it, and run this again")
     return packages
 
 
@@ -387,7 +396,7 @@ def last_error(printed):
     """Return the last error that a command printed, in one line."""
     for advice in ("\nhint: ", "\nTIP "):
         printed = printed.partition(advice)[0]
-    start = r"\n(?=[\w.]*(?:Error|Exception|error): | *\u00d7 )"
+    start = r"\n(?=[\w.]*(?:Error|Exception|error): |ERROR Source|\* )"
     return " ".join(re.split(start, f"\n{printed}")[-1].split())
 
 
@@ -411,12 +420,14 @@ def pointer(error):
 def write(files):
     """Write what has changed. The first time, an app's own file is kept as .orig."""
     own = [name for name in files if os.path.lexists(name) and not is_adopted(name)]
+    own = {*own} - {"uv.lock"}
     for name in [name for name in files if files[name] != read(name)]:
         if name in own:
             Path(name).rename(f"{name}.orig")
         Path(name).parent.mkdir(exist_ok=True)
         Path(name).write_text(files[name], encoding="utf-8", newline="\n")
-        shutil.copymode(HELLO / name, name)
+        if (HELLO / name).exists():
+            shutil.copymode(HELLO / name, name)
         print(f"wrote {name}" + f" (yours is now {name}.orig)" * (name in own))
 
 
@@ -455,17 +466,17 @@ def print_facts(left_out, facts):
 
 def print_commands(app, dockerfile, packed, python):
     """Print how to build, migrate, run and test the image."""
-    image, options = image_name(), ""
+    image, options = image_name(), "--rm"
     if data := re.search(r"USER .*\nWORKDIR (.*)", dockerfile):
-        options = f"--volume={image}:{data[1]} "
+        options += f" --volume={image}:{data[1]}"
     print(f"docker build -t {image} . && docker build --target bare -t {image}:bare .")
     for name in packed:
         if name.endswith("migrations/alembic.ini"):
             folder = f"/usr/local/lib/python{python}/site-packages/{Path(name).parent}"
             flask = f"flask --app '{app}' db upgrade --directory {folder}"
-            print(f"docker run --rm {options}{image} {flask}")
-    print(f"docker run --rm -p 8080:8080 {options}{image}  # http://localhost:8080")
-    print(f'make -C {HELLO} test-image IMAGE={image} PATHS=/ OPTIONS="{options}"')
+            print(f"docker run {options} {image} {flask}")
+    print(f"docker run -p 8080:8080 {options} {image}  # http://localhost:8080")
+    print(f'make -C {HELLO} test-image IMAGE={image} OPTIONS="{options[5:]}"')
 
 
 if __name__ == "__main__":
