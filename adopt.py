@@ -406,7 +406,7 @@ def entries():
     for number, line in enumerate(read(HELLO / "ADOPTING.md").splitlines(), 1):
         for title in re.findall(r"^- \*\*(.+?)\*\*", line):
             for text in re.findall("`(.+?)`", title):
-                lines[text] = f"{HELLO}/ADOPTING.md:{number}"
+                lines[text] = f"{HELLO / 'ADOPTING.md'}:{number}"
     return lines
 
 
