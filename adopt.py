@@ -47,10 +47,12 @@ def main():
     source = find_module(args.app)
     check(args)
     toml = read("pyproject.toml")
-    names = args.allow + ([] if is_adopted() else folders(source, is_flat(toml)))
+    adopted = is_adopted()
+    names = args.allow + ([] if adopted else folders(source, is_flat(toml)))
     files = pattern_files(args, names)
     files["pyproject.toml"] = packaged(toml, names, source)
-    python = re.findall(r"(?m)^FROM \S*python:(3\.\d+)", files["Dockerfile"])[0]
+    dockerfiles = files["Dockerfile"] + read(HELLO / "Dockerfile")
+    python = re.search(r"(?m)^FROM \S*python:(3\.\d+)", dockerfiles)[1]
 
     with tempfile.TemporaryDirectory() as work:
         context = Path(work, "context")
@@ -60,11 +62,16 @@ def main():
         uv_options += [f"--python-version={python}"]
         files |= lock(context, args, uv_options, backend, wheel, metadata)
         packages = locked(files["requirements/runtime.txt"])
-        facts = read_facts(packages, metadata)
-        facts["No wheel"] = without_wheel(context, python)
+        compiled = without_wheel(context, python)
 
+    facts = {
+        "Dockerfile": set_by(read("Dockerfile.orig" if adopted else "Dockerfile")),
+        "Requires-Python": re.findall(r"Requires-Python: .*< *3\.\d.*", metadata),
+        "No wheel": compiled,
+        "Left out of the image": left_out(packed),
+    }
     write(files)
-    print_facts(left_out(packed), facts)
+    print_facts(packages, facts)
     print_commands(args.app, files["Dockerfile"], packed, python)
 
 
@@ -432,7 +439,7 @@ def write(files):
 
 
 def left_out(packed):
-    """Return {folder or file: number of files} of what the wheel lacks."""
+    """Return the folders and files that the wheel lacks, with the number of files."""
     files = {*app_files()}
     names = {*packed, *(f"src/{name}" for name in packed)}
     inside = {path for path in files if path.as_posix() in names}
@@ -441,25 +448,25 @@ def left_out(packed):
     for path in sorted(files - inside):
         absent = [folder for folder in path.parents if folder not in kept]
         counts[f"{absent[-1]}/" if absent else str(path)] += 1
-    return {name: counts[name] for name in counts if not re.match(EXPECTED, name)}
+    names = [name for name in counts if not re.match(EXPECTED, name)]
+    return [f"{name} ({counts[name]})" if name[-1] == "/" else name for name in names]
 
 
-def read_facts(packages, metadata):
-    """Return {text of ADOPTING.md: what of this app it is about}."""
-    names = packages | {*os.listdir()}
-    facts = {text: [text] for text in entries() if text in names}
-    facts["Requires-Python"] = re.findall(r"Requires-Python: .*< *3\.\d.*", metadata)
-    dockerfile = read("Dockerfile.orig" if is_adopted() else "Dockerfile")
-    dockerfile = re.sub(r"\\\n", "", dockerfile)
+def set_by(dockerfile):
+    """Return what another Dockerfile sets and installs."""
     lines = r"(?m)^(?:ENV|VOLUME|EXPOSE|ENTRYPOINT|CMD) .*|apt\S* .*?install [^&;\n]*"
-    facts["Dockerfile"] = re.findall(lines, dockerfile)
-    return facts
+    return re.findall(lines, re.sub(r" *\\\n *", " ", dockerfile))
 
 
-def print_facts(left_out, facts):
-    """Print what somebody has to decide, and the line of ADOPTING.md about it."""
-    counts = [f"{name} ({number} files)" for name, number in left_out.items()]
-    facts["Left out of the image"] = [text.replace(" (1 files)", "") for text in counts]
+def print_facts(packages, facts):
+    """Print what ADOPTING.md has a line about: packages, files, and other facts."""
+    names = packages | {*os.listdir()}
+    by_line = {}
+    for text, line in entries().items():
+        if text in names and text != "Dockerfile":
+            by_line.setdefault(line, []).append(text)
+    for line, texts in by_line.items():
+        print(f"{', '.join(texts)} ({line})")
     for text in filter(facts.get, facts):
         print(f"{text}: {', '.join(facts[text])}{pointer(text)}")
 
