@@ -382,9 +382,10 @@ def without_wheel(context, python):
             run([*command, "--only-binary=:all:", *sources], context)
             return packages
         except SystemExit as error:
-            packages.append(re.search(r"require ([\w.-]+)==|$", str(error))[1])
-            if not packages[-1]:
+            name = re.search(r"require ([\w.-]+)==|$", str(error))[1]
+            if name is None or name in packages:
                 raise
+            packages.append(name)
 
 
 def run(command, folder, text=None):
