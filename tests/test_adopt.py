@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from claims import reason
 from project import ROOT, commit
 
 import adopt
@@ -162,6 +163,22 @@ def test_files_that_the_wheel_lacks_are_counted_by_folder(folder):
     write(dict.fromkeys([*names, "config.py", "README.md", "tests/a.py"], ""))
     names = ["config.py", "data/ (1)", "shop/static/ (2)"]
     assert adopt.left_out(["shop/a.py", "x/a.py"]) == names
+
+
+def test_wheel_is_built_from_what_the_image_build_gets(folder, tmp_path):
+    """Hidden files are deleted, but for those that .dockerignore names."""
+    names = ["static/.well-known/a", "static/.env", "app.py", "uploads/a", "docker/a"]
+    write(dict.fromkeys([*names, "static/__pycache__/a"], ""))
+    lines = "*\n!static\n!*.py\n!docker\n**/.*\n!**/.well-known\n"
+    adopt.copy_context(tmp_path / "context", {".dockerignore": lines})
+    paths = (tmp_path / "context").rglob("*")
+    assert {path.name for path in paths if path.is_file()} == {"a", "app.py"}
+
+
+def test_reason_is_the_last_error_of_a_log_and_its_line(folder):
+    log = "ended; the log:\nTraceback\nKeyError: 'KEY'\n[ERROR] Worker exited"
+    text = r"ended; the log: KeyError: 'KEY' \(\S+ADOPTING.md:\d+\)"
+    assert re.fullmatch(text, reason(AssertionError(log)))
 
 
 def test_lock_that_gunicorn_cannot_serve_is_refused():
