@@ -47,8 +47,7 @@ def main():
     source = find_module(args.app)
     check(args)
     toml = read("pyproject.toml")
-    adopted = is_adopted()
-    names = args.allow + ([] if adopted else folders(source, is_flat(toml)))
+    names = args.allow + ([] if is_adopted() else folders(source, is_flat(toml)))
     files = pattern_files(args, names)
     files["pyproject.toml"] = packaged(toml, names, source)
     dockerfiles = files["Dockerfile"] + read(HELLO / "Dockerfile")
@@ -64,12 +63,7 @@ def main():
         packages = locked(files["requirements/runtime.txt"])
         compiled = without_wheel(context, python)
 
-    facts = {
-        "Dockerfile": set_by(read("Dockerfile.orig" if adopted else "Dockerfile")),
-        "Requires-Python": re.findall(r"Requires-Python: .*< *3\.\d.*", metadata),
-        "No wheel": compiled,
-        "Left out of the image": left_out(packed),
-    }
+    facts = read_facts(packed, metadata, compiled)
     write(files)
     print_facts(packages, facts)
     print_commands(args.app, files["Dockerfile"], packed, python)
@@ -457,6 +451,17 @@ def set_by(dockerfile):
     """Return what another Dockerfile sets and installs."""
     lines = r"(?m)^(?:ENV|VOLUME|EXPOSE|ENTRYPOINT|CMD) .*|apt\S* .*?install [^&;\n]*"
     return re.findall(lines, re.sub(r" *\\\n *", " ", dockerfile))
+
+
+def read_facts(packed, metadata, compiled):
+    """Return {text of ADOPTING.md: what of this app it is about}."""
+    dockerfile = read("Dockerfile.orig" if is_adopted() else "Dockerfile")
+    return {
+        "Dockerfile": set_by(dockerfile),
+        "Requires-Python": re.findall(r"Requires-Python: .*< *3\.\d.*", metadata),
+        "No wheel": compiled,
+        "Left out of the image": left_out(packed),
+    }
 
 
 def print_facts(packages, facts):
