@@ -14,8 +14,9 @@ test: .venv/dev ## run the tests; those of the image need a Docker Engine
 
 test-image: .venv/dev ## test any image: make test-image IMAGE=name PATHS="/ /login" OPTIONS="--env=KEY=x"
 	@docker image inspect "$(or $(IMAGE),$(error name the image: IMAGE=...))" > /dev/null
-	@REQUIRE_DOCKER=1 PYTHONPATH=tests .venv/bin/pytest -p no:terminal -p claims --override-ini=addopts= --capture=no \
-		--assert=plain --image="$(IMAGE)" --paths="$(or $(PATHS),/)" --options="$(OPTIONS)" tests/test_image.py tests/test_platforms.py
+	@REQUIRE_DOCKER=1 PYTHONPATH=tests .venv/bin/pytest -p no:terminal -p claims \
+		--override-ini=addopts= --capture=no --assert=plain --image="$(IMAGE)" \
+		--paths="$(or $(PATHS),/)" --options="$(OPTIONS)" tests/test_image.py
 
 lint: .venv/dev .venv/tools ## check the code, the scripts, the Dockerfiles, the workflows and the wheel
 	.venv/bin/ruff check

@@ -1,137 +1,496 @@
-"""Put the app in the current folder into this pattern: python3 ../hello/adopt.py 'gallery.factory:create_app()'"""
+"""Add this pattern to the Flask app in the current folder.
+
+python3 ../hello/adopt.py 'gallery.factory:create_app()'
+"""
 
 import argparse
-import difflib
 import json
 import os
 import re
 import shutil
 import subprocess
 import tempfile
+import tomllib
+import zipfile
+from collections import Counter
 from pathlib import Path
 
 HELLO = Path(os.path.relpath(Path(__file__).parent))
+GUNICORN = "gunicorn>=27.0.1"
+# Folders beside a flat app that the image does not need.
+UNNEEDED = "build deploy dist docker docs env instance node_modules requirements tests"
+# Files whose absence from the image surprises nobody.
+EXPECTED = r"(?i)readme|licen|pyproject|setup\.|manifest|requirements|docker|deploy/"
+EXPECTED += r"|compose|pipfile|tests?/|.*(\.lock|\.orig)$"
+# The first of these that an app has names its dependencies.
+REQUIREMENTS = "[Rr]equirements.txt requirements/prod*.txt requirements-prod*.txt"
+REQUIREMENTS += " requirements/base.txt requirements.in"
+PROJECT = """
+[project]
+name = "{}"
+version = "1"
+"""
+HATCHLING = """
+[build-system]
+requires = ["hatchling"]
+build-backend = "hatchling.build"
+
+[tool.hatch.build.targets.wheel]
+# adopt.py --allow NAME adds a name.
+include = ["/*.py"]
+exclude = ["tests", "test_*.py", "conftest.py"]
+"""
 
 
-def read(name):
+def main():
+    args, uv_options = parse_arguments()
+    source = find_module(args.app)
+    check(args)
+    toml = read("pyproject.toml")
+    names = args.allow + ([] if is_adopted() else folders(source, is_flat(toml)))
+    files = pattern_files(args, names)
+    files["pyproject.toml"] = packaged(toml, names, source)
+    dockerfiles = files["Dockerfile"] + read(HELLO / "Dockerfile")
+    python = re.search(r"(?m)^FROM \S*python:(3\.\d+)", dockerfiles)[1]
+
+    with tempfile.TemporaryDirectory() as work:
+        context = Path(work, "context")
+        copy_context(context, files)
+        wheel, backend = build_wheel(context, Path(work, "wheel"))
+        packed, metadata = read_wheel(wheel)
+        uv_options += [f"--python-version={python}"]
+        files |= lock(context, args, uv_options, backend, wheel, metadata)
+        packages = locked(files["requirements/runtime.txt"])
+        compiled = without_wheel(context, python)
+
+    facts = read_facts(packed, metadata, compiled)
+    write(files)
+    print_facts(packages, facts)
+    print_commands(args.app, files["Dockerfile"], packed, python)
+
+
+def parse_arguments():
+    """Return the known arguments, and the rest, which are options of uv."""
+    epilog = "Other options go to uv pip compile."
+    parser = argparse.ArgumentParser(
+        description=__doc__, epilog=epilog, allow_abbrev=False
+    )
+    add = parser.add_argument
+    add("app", help="as for gunicorn: shop:app, or shop:create_app()")
+    add("--data", help="a folder that the app writes to, such as /data")
+    lists = {
+        "--allow": "a file or folder that the build also needs",
+        "--extra": "an optional dependency, such as prod",
+        "--group": "a dependency group",
+        "--upgrade-package": "update this package; others keep their version",
+    }
+    for name, what in lists.items():
+        add(name, action="append", default=[], metavar="NAME", help=what)
+    add("--upgrade", action="store_true", help="update every package")
+    add("--compose", action="store_true", help="add compose.yaml and deploy/")
+    add("--update", action="store_true", help="write the newest pattern over yours")
+    add("--python-version", metavar="3.N", help="the Python of the image")
+    return parser.parse_known_args()
+
+
+def find_module(app):
+    """Return the file of the app's module, in this folder or in its src/."""
+    module, _, name = app.partition(":")
+    if not name:
+        raise SystemExit("Name the app as MODULE:APP: shop:app, or shop:create_app()")
+    path = module.replace(".", "/")
+    for top in (".", "src"):
+        for source in (Path(top, f"{path}.py"), Path(top, path, "__init__.py")):
+            if source.is_file():
+                name = name.partition("(")[0]
+                if re.search(rf"\b{name}\b|import \*", read(source)):
+                    return source
+                raise SystemExit(f"{source} has no {name}")
+    raise SystemExit(f"There is no module {module} in this folder or in its src/")
+
+
+def check(args):
+    """End with one line where the arguments or this folder do not fit."""
+    if not shutil.which("uv"):
+        raise SystemExit("uv is missing: pip install uv")
+    if args.data and not args.data.startswith("/"):
+        raise SystemExit("--data takes an absolute path, such as /data")
+    for name in args.allow:
+        if name not in os.listdir():
+            raise SystemExit(f"--allow: there is no {name} in this folder")
+    for name in ("docker", "deploy", "requirements"):
+        if os.path.isfile(name):
+            raise SystemExit(f"{name} is a file; the pattern needs this folder")
+    if args.update and git("status", "--porcelain", ".") != "":
+        raise SystemExit("--update writes over your files: commit them to git first")
+
+
+def git(*arguments):
+    """Return what git prints, or None where it cannot."""
+    if shutil.which("git"):
+        done = subprocess.run(["git", *arguments], capture_output=True, text=True)
+        return None if done.returncode else done.stdout
+
+
+def read(path):
     """Return the text of a file, which is empty where there is none."""
-    return Path(name).read_text(encoding="utf-8", errors="replace") if Path(name).is_file() else ""
+    path = Path(path)
+    return path.read_text("utf-8-sig", errors="replace") if path.is_file() else ""
 
 
-def run(*command, text=None):
-    """Return what a command prints in the copy of the app; where it fails, end with its last error in one line."""
+def is_adopted(name="docker/probe.py"):
+    """Tell whether an earlier run has put the file here."""
+    compose = name.startswith(("compose", "deploy"))
+    return Path("deploy/rollout.sh" if compose else "docker/probe.py").exists()
+
+
+def app_files():
+    """Return the files that git does not ignore, or all; hidden ones are left out."""
+    listing = git("ls-files", "--cached", "--others", "--exclude-standard") or ""
+    paths = map(Path, listing.splitlines()) if listing else Path().rglob("*")
+    hidden = re.compile(r"(.*/)?(\.|__pycache__)")
+    return [p for p in paths if p.is_file() and not hidden.match(p.as_posix())]
+
+
+def folders(source, flat):
+    """Return the folders that the build gets: those with code, of a flat app all."""
+    names = {path.parts[0] for path in app_files() if len(path.parts) > 1}
+    names -= {*UNNEEDED.split()}
+    coded = {name for name in names if [*Path(name).glob("*.py")]}
+    return sorted(names if flat else coded | {source.parts[0]} & names)
+
+
+def is_flat(toml):
+    """Tell whether nothing says how to make a package of the app."""
+    setup = Path("setup.py").exists() or "[metadata]" in read("setup.cfg")
+    return not (setup or {"build-system", "setuptools"} & tables(toml))
+
+
+def tables(toml):
+    """Return the names of the tables in pyproject.toml, those of its tools included."""
+    try:
+        table = tomllib.loads(toml)
+    except tomllib.TOMLDecodeError as error:
+        raise SystemExit(f"pyproject.toml: {error}") from None
+    return {*table, *table.get("tool", {})}
+
+
+def packaged(toml, names, source):
+    """Return a pyproject.toml that packs the app, also where the app's own does not."""
+    known = tables(toml)
+    if is_flat(toml):
+        toml += "\n" if "project" in known else PROJECT.format(image_name())
+        toml += HATCHLING
+        if source.parts[0] == "src" and not Path("src/__init__.py").exists():
+            toml += 'sources = ["src"]\n'
+        if "uv" not in known:  # uv.lock has the project as no package
+            toml += "\n[tool.uv]\npackage = false\n"
+    return add(toml, "adds a name.\ninclude = [", [f'"/{name}", ' for name in names])
+
+
+def add(text, anchor, entries):
+    """Return a text with each entry that it lacks behind the anchor, in order."""
+    for entry in sorted(entries, reverse=True):
+        if entry not in text:
+            text = text.replace(anchor, anchor + entry)
+    return text
+
+
+def image_name():
+    """Return a name for the image, made of the folder's."""
+    name = re.sub(r"[^a-z0-9]+", "-", Path.cwd().name.lower())
+    return name.strip("-") or "app"
+
+
+def pattern_files(args, names):
+    """Return {name: text}: the pattern's files for this app, or the owner's own."""
+    patterns = ["Dockerfile", ".dockerignore", "docker/*"]
+    if args.compose:
+        patterns += ["compose.yaml", "deploy/*"]
+    if args.update:
+        names = names + re.findall(r"(?m)^!(\w[\w./-]*)$", read(".dockerignore"))
+        data = re.findall(r"USER .*\nWORKDIR (.*)", read("Dockerfile"))
+        args.data = args.data or "".join(data[:1])
+    files = {}
+    for source in (path for pattern in patterns for path in HELLO.glob(pattern)):
+        name = source.relative_to(HELLO).as_posix()
+        own = is_adopted(name) and not args.update
+        if source.is_file() and not (own and not Path(name).exists()):
+            files[name] = put_in(read(name if own else source), args, names)
+    return files
+
+
+def put_in(text, args, names):
+    """Return a file of the pattern with the app's name, folders and Python in it."""
+    text = text.replace('"hello_app:create_app()"', json.dumps(args.app))
+    text = text.replace("!hello_app\n", "")
+    text = add(text, "\n*\n", [f"!{name}\n" for name in names])
+    if args.python_version:
+        python = rf"\g<1>{args.python_version}"
+        text = re.sub(r"(?m)^(FROM \S*python:)3\.\d+", python, text)
+    if args.data:
+        # The folder above it is made before USER, so it stays root's.
+        lines = rf"WORKDIR {Path(args.data).parent}\n\g<1>WORKDIR {args.data}\n"
+        user = r"(?m)^(?:WORKDIR .*\n)?(USER .*\n)(?:WORKDIR .*\n)?"
+        text = re.sub(user, lines, text)
+    return text
+
+
+def copy_context(folder, files):
+    """Copy what .dockerignore admits to a folder."""
+    text = files[".dockerignore"]
+    admitted = re.findall(r"(?m)^!((?!\*\*|docker$).+)", text)
+    tops = {path.parts[0] for pattern in admitted for path in Path().glob(pattern)}
+    hidden = re.findall(r"(?m)^!\*\*/(.+)", text)
+    never = re.compile(r"\..*|__pycache__|.*\.egg-info")
+
+    def ignore(at, names):
+        deleted = {n for n in names if never.fullmatch(n) and n not in hidden}
+        return deleted | (set(names) - tops if at == "." else set())
+
+    shutil.copytree(".", folder, symlinks=True, ignore=ignore)
+    for name in ("pyproject.toml", "uv.lock"):
+        if text := files.get(name) or read(name):
+            (folder / name).write_text(text, encoding="utf-8")
+    (folder / "requirements").mkdir(exist_ok=True)
+
+
+def build_wheel(context, folder):
+    """Build the wheel, and return its path and what its backend asked for."""
+    frontend = HELLO.resolve() / "requirements/build.txt"
+    command = ["uv", "run", "--no-project", f"--with-requirements={frontend}"]
+    command += ["python", "-m", "build", "--wheel", "--installer=uv"]
+    printed = run([*command, f"--outdir={folder}"], context)
+    installed = re.findall(r"isolated environment:\n((?:  - .*\n)+)", printed)
+    wheel = next(folder.glob("*.whl"))
+    # A compiled wheel is of this machine's Python, and the lock is for the image's.
+    name = "-".join([*wheel.name.split("-")[:2], "py3-none-any.whl"])
+    return wheel.rename(folder / name), re.sub(" +- ", "", "".join(installed))
+
+
+def read_wheel(wheel):
+    """Return the names of a wheel's files, and its metadata."""
+    with zipfile.ZipFile(wheel) as archive:
+        names = archive.namelist()
+        metadata = next(name for name in names if name.endswith("-info/METADATA"))
+        return names, archive.read(metadata).decode()
+
+
+def lock(context, args, uv_options, backend, wheel, metadata):
+    """Return the two lock files. Versions that a lock has stay, where they can."""
+    upgrades = [f"--upgrade-package={name}" for name in args.upgrade_package]
+    upgrades += ["--upgrade"] if args.upgrade else []
+    chosen = [f"--extra={name}" for name in args.extra]
+    chosen += [f"--group={name}" for name in args.group]
+    again = " ".join(["python3", f"{HELLO}/adopt.py", f"'{args.app}'", *chosen])
+    command = ["uv", "pip", "compile", "--universal", "--generate-hashes", "-"]
+    command += [f"--custom-compile-command={again}", *uv_options, *upgrades]
+    build, runtime = "requirements/build.txt", "requirements/runtime.txt"
+    names = f"build\ninstaller\n{backend}"
+    run([*command, f"--output-file={build}"], context, names)
+
+    keep_versions(context / runtime)
+    if Path("uv.lock").exists():
+        export = ["uv", "export", "--no-dev", "--no-emit-project", *chosen]
+        export += upgrades or ["--frozen"]
+        run([*export, "--output-file=exported"], context)
+        sources, names = ["exported"], ""
+    else:
+        sources, names = dependencies(context, args, wheel, metadata)
+    command += [f"--output-file={runtime}", *sources]
+    compile_with_gunicorn(command, context, names)
+    names = [name for name in (build, runtime, "uv.lock") if (context / name).exists()]
+    return {name: read(context / name) for name in names}
+
+
+def compile_with_gunicorn(command, context, names):
+    """Write the lock file, with a new gunicorn whatever the app asks for."""
+    names += f"\n{GUNICORN}"
+    try:
+        run(command, context, names)
+    except SystemExit as error:
+        if "gunicorn" not in str(error):
+            raise
+        (context / "override").write_text(GUNICORN)
+        run([*command, "--override=override"], context, names)
+        print(f"{GUNICORN} takes the place of the app's older one")
+
+
+def keep_versions(path):
+    """Write the versions of the app's other locks into the lock file that uv reads."""
+    versions = dict(re.findall(r"(?m)^(\S+?)(==[^\s;]+)", read(path)))
+    packages = json.loads(read("Pipfile.lock") or "{}").get("default", {})
+    for name, package in packages.items():
+        versions[name] = package.get("version", "")
+    for package in tomllib.loads(read("poetry.lock")).get("package", []):
+        versions[package["name"]] = f"=={package['version']}"
+    path.write_text("\n".join(name + versions[name] for name in versions))
+
+
+def dependencies(context, args, wheel, metadata):
+    """Return what names the dependencies: arguments of uv, and requirements."""
+    groups = [f"--group={name}" for name in args.group]
+    if re.search(r"(?m)^Requires-Dist: (?!.*extra ==)", metadata):
+        name = re.search("(?m)^Name: (.*)", metadata)[1]
+        requirement = f"{name}[{','.join(args.extra)}] @ {wheel.as_uri()}"
+        return [f"--no-emit-package={name}", *groups], requirement
+    if packages := tomllib.loads(read("Pipfile")).get("packages"):
+        return groups, "\n".join(pipfile_line(*item) for item in packages.items())
+    for pattern in REQUIREMENTS.split():
+        for path in Path().glob(pattern):
+            shutil.copy(path, context / path)
+            return [str(path), *groups], ""
+    raise SystemExit(
+        "No file names the dependencies. This reads pyproject.toml, setup.py, "
+        "setup.cfg, Pipfile and requirements.txt, but nothing of conda or pixi."
+    )
+
+
+def pipfile_line(name, value):
+    """Return a line of a Pipfile as a requirement."""
+    package = value if isinstance(value, dict) else {"version": value}
+    version = package.get("version", "").removeprefix("*")
+    return f"{name}[{','.join(package.get('extras', []))}]{version}"
+
+
+def locked(text):
+    """Return the packages of a lock file; end where gunicorn cannot serve them."""
+    packages = {*re.findall(r"(?m)^([\w.-]+)==", text)}
+    if "quart" in packages or {"fastapi", "flask"} & packages == {"fastapi"}:
+        raise SystemExit("fastapi and quart are ASGI: gunicorn serves WSGI apps")
+    if "flask" not in packages:
+        raise SystemExit("The dependencies lack flask: add it, and run this again")
+    return packages
+
+
+def without_wheel(context, python):
+    """Return the locked packages that the image's build has to compile."""
+    command = ["uv", "pip", "install", "--dry-run", "--no-deps", "--target=none"]
+    command += [f"--python-version={python}", "--python-platform=linux"]
+    command += ["--requirement=requirements/runtime.txt"]
+    run(command, context)  # ends where a package has neither a wheel nor a source
+    packages = []
+    while True:
+        sources = [f"--no-binary={name}" for name in packages]
+        try:
+            run([*command, "--only-binary=:all:", *sources], context)
+            return packages
+        except SystemExit as error:
+            name = re.search(r"require ([\w.-]+)==|$", str(error))[1]
+            if name is None or name in packages:
+                raise
+            packages.append(name)
+
+
+def run(command, folder, text=None):
+    """Return what a command prints; where it fails, end with its error in one line."""
     environment = os.environ | {"NO_COLOR": "1", "UV_PYTHON_DOWNLOADS": "never"}
-    done = subprocess.run(command, input=text, cwd=copy, env=environment, capture_output=True, text=True)
+    done = subprocess.run(
+        command, input=text, cwd=folder, env=environment, capture_output=True, text=True
+    )
     if done.returncode:
-        error = done.stderr.replace(f"{copy}/", "").partition("\nhint: ")[0].partition("\nTIP ")[0]
-        error = " ".join(re.split(r"\n(?=[\w.]*(?:Error|Exception|error): | *\u00d7 )", f"\n{error}")[-1].split())
-        error += " Write gunicorn>=27.0.1 in place of the older one, and lock again." * ("gunicorn>=27" in error)
-        error += " (--allow names what else the build reads)" * bool(re.search("No such file|PEP 440", error))
-        raise SystemExit(error)
+        error = last_error(done.stderr.replace(f"{folder}/", ""))
+        raise SystemExit(error + pointer(error))
     return done.stdout + done.stderr
 
 
-parser = argparse.ArgumentParser(description=__doc__, epilog="Other options go to uv pip compile.")
-parser.add_argument("app", help="MODULE:APP")
-parser.add_argument("--data", help="a folder that the app writes to, such as /data")
-parser.add_argument("--allow", action="append", default=[], help="a file or folder that the build reads")
-parser.add_argument("--compose", action="store_true", help="several replicas: compose.yaml and deploy/ too")
-parser.add_argument("--upgrade-package", action="append", default=[], help="a package to lock anew")
-args, options = parser.parse_known_args()
-module, toml, setup = args.app.partition(":")[0], read("pyproject.toml"), read("setup.py") + read("setup.cfg")
-paths = [Path(top, module.replace(".", "/") + end) for top in ("", "src") for end in (".py", "/__init__.py")]
-wrong = {
-    "uv is missing: pip install uv": not shutil.which("uv"),
-    f"There is no module {module} in this folder or in its src/": not any(map(Path.is_file, paths)),
-    "--data takes an absolute path, such as /data": args.data and args.data[0] != "/",
-    "--allow takes what lies in this folder": {*args.allow} - {*os.listdir()},
-    "docker, deploy, requirements have to be folders": {*filter(os.path.isfile, ("docker", "deploy", "requirements"))},
-}
-for message in filter(wrong.get, wrong):
-    raise SystemExit(message)
+def last_error(printed):
+    """Return the last error that a command printed, in one line."""
+    for advice in ("\nhint: ", "\nTIP "):
+        printed = printed.partition(advice)[0]
+    start = r"\n(?=[\w.]*(?:Error|Exception|error): |ERROR Source|\* )"
+    return " ".join(re.split(start, f"\n{printed}")[-1].split())
 
-# What the app's code imports and names. The list of its modules grows while it is read.
-tops, code, named = [module.partition(".")[0]], "", set()
-here = [*Path("src").glob("*"), *Path().glob("*")]
-local = {p.stem: p for p in here if p.suffix == ".py" or p.name == tops[0] or [*p.glob("*.py")]}
-for top in tops:
-    code += "\n".join(read(path) for path in [local[top], *local[top].rglob("*.py")])
-    named = set(re.findall(r"(?:^[ \t]*(?:from|import) +|[\"'])(\w[\w./-]*)", code, re.MULTILINE))
-    tops += sorted({name.partition(".")[0] for name in named} & {*local} - {*tops})
 
-# The pattern. An app that has it already keeps each file, and sees what the pattern has otherwise.
-image, adopting = re.sub(r"[^a-z0-9]+", "-", Path.cwd().name.lower()).strip("-") or "app", read(HELLO / "ADOPTING.md")
-entries = [name for name in [*tops, *args.allow] if Path(name).exists() and name not in ("docker", "migrations")]
-again, new = Path("docker/bytecode.py").exists(), {}
-if again and not args.data:
-    args.data = "".join(re.findall(r"USER .*\nWORKDIR (.*)", read("Dockerfile"))[:1])
-for pattern in ["Dockerfile", ".dockerignore", "docker/*", "compose.yaml", "deploy/*"][: 5 if args.compose else 3]:
-    for source in filter(Path.is_file, HELLO.glob(pattern)):
-        name, text = source.relative_to(HELLO).as_posix(), read(source)
-        text = text.replace('"hello_app:create_app()"', json.dumps(args.app))
-        text = text.replace("!hello_app\n", "".join(f"!{entry}\n" for entry in entries))
-        if args.data:  # the folder above it is made before USER, so it stays root's
-            text = re.sub("(?m)^USER .*\n", rf"WORKDIR {Path(args.data).parent}\n\g<0>WORKDIR {args.data}\n", text)
-        kept = new[name] = (again and read(name)) or text
-        diff = "\n".join(difflib.unified_diff(kept.splitlines(), text.splitlines(), name, "pattern", lineterm=""))
-        print(diff and f"{diff}\n(kept: this command with | patch -p0 behind it takes these lines over)\n", end="")
-if not setup and not re.search(r"(?m)^\[(project|build-system)\]", toml):
-    block = re.search(r"```toml\n(.*?)```", adopting, re.DOTALL)[1].replace("my-app", image)
-    toml = new["pyproject.toml"] = toml + block.replace("*.py", '", "/'.join(["*.py", *entries]))
+def entries():
+    """Return {text: where} for each text in backquotes in ADOPTING.md's bold titles."""
+    lines = {}
+    for number, line in enumerate(read(HELLO / "ADOPTING.md").splitlines(), 1):
+        for title in re.findall(r"^- \*\*(.+?)\*\*", line):
+            for text in re.findall("`(.+?)`", title):
+                lines[text] = f"{HELLO / 'ADOPTING.md'}:{number}"
+    return lines
 
-# The wheel of what enters the image's build, by the frontend that hello has locked, which names what it installs.
-work = tempfile.TemporaryDirectory()
-copy = Path(work.name, "copy")
-allowed = {path.parts[0] for line in re.findall("(?m)^!(.+)", new[".dockerignore"]) for path in Path().glob(line)}
-shutil.copytree(".", copy, symlinks=True, ignore=lambda at, all: {*all} - allowed | {"docker"} if at == "." else {})
-for path in copy.glob("src/*.egg-info"):
-    shutil.rmtree(path)
-(copy / "pyproject.toml").write_text(toml, encoding="utf-8")
-files = [path.relative_to(copy).as_posix().removeprefix("src/") for path in copy.rglob("*.*")]
-frontend = ["uv", "run", "--no-project", f"--with-requirements={HELLO.resolve()}/requirements/build.txt", "python"]
-said = run(*frontend, "-m", "build", "--wheel", "--installer=uv", f"--outdir={work.name}")
-asked = re.sub(" +- ", "", "".join(re.findall(r"isolated environment:\n((?:  - .*\n)+)", said)))
-shutil.unpack_archive(*Path(work.name).glob("*.whl"), Path(work.name, "wheel"), "zip")
-# The locks. What another lock or an earlier one has pinned stays.
-python = re.search(r"(?m)^FROM python:3\.(\d+)", new["Dockerfile"])[1]
-pins = dict(re.findall(r'(?m)^name = "(.+)"\nversion = "(.+)"', read("uv.lock") + read("poetry.lock")))
-(copy / "pins").write_text("\n".join(map("==".join, pins.items())))
-declared = setup or re.search(r"(?m)^(dependencies|dynamic) *=|^\[tool.poetry", toml)
-sources = ["pyproject.toml" if toml else "setup.py", *([] if declared else ["requirements.txt"]), "--constraint=pins"]
-options += [f"--upgrade-package={name}" for name in args.upgrade_package]
-options += [f"--python-version=3.{python}", f"--custom-compile-command=python3 {HELLO}/adopt.py '{args.app}'"]
-for name, text, *more in [("build", f"build\ninstaller\n{asked}"), ("runtime", "gunicorn>=27.0.1", *sources)]:
-    command = ["uv", "pip", "compile", "--universal", "--generate-hashes", f"--output-file=requirements/{name}.txt"]
-    run(*command, *options, *more, "-", text=text)
-    new[f"requirements/{name}.txt"] = read(copy / f"requirements/{name}.txt")
 
-for name in [name for name in new if new[name] != read(name)]:  # written only now, when all is known
-    if not again and os.path.lexists(name):
-        Path(name).rename(f"{name}.orig")
-    Path(name).parent.mkdir(exist_ok=True)
-    Path(name).write_text(new[name], encoding="utf-8", newline="\n")
-    shutil.copymode(HELLO / name, name)
-    print("wrote", name)
+def pointer(error):
+    """Return, in parentheses, the line of ADOPTING.md that has a text of an error."""
+    lines = entries()
+    texts = sorted([text for text in lines if text in error], key=len)
+    return f" ({lines[texts[-1]]})" if texts else ""
 
-# What it finds and cannot decide, by the line of ADOPTING.md that answers.
-seen = {*re.findall(r"[\w+-]+", code + new["requirements/runtime.txt"]), *os.listdir()}
-seen -= {"psycopg"} if seen & {"psycopg-binary", "psycopg-c"} else set()
-needed = rf"({'|'.join(tops)})/.*\.py$|(?!setup|hatch_|conftest|test)[^/]+\.py$|(.*/)?(templates|static|migrations)/"
-limits = re.findall(r"(?m)^\s*(.*python\S* *= *[\"'].*?(<=?|==) *3\.(\d+).*)", toml + setup)
-found = {title: seen & {*re.findall("`(.+?)`", title)} for title in re.findall(r"(?m)^- \*\*(.+?)\*\*", adopting)}
-found["What the wheel lacks"] = {n for n in files if re.match(needed, n) and not Path(work.name, "wheel", n).exists()}
-found["Files by a relative path"] = {name for name in named if os.path.isfile(name)}
-found["Another Python"] = {line for line, sign, minor in limits if int(minor) + ("=" in sign) <= int(python)}
-old = re.sub(r"\\\s+|(?<= )-\S+ ", "", read("Dockerfile.orig"))
-found["Debian's packages"] = re.findall(r"apt\S* .*?install ([^&;\n]*)", old)
-found["What another Dockerfile set"] = re.findall("(?m)^(?:ENV|VOLUME|EXPOSE) .*", old)
-found["Pins in requirements.txt"] = {"requirements.txt"} if declared and read("requirements.txt") else {}
-for title in filter(found.get, found):
-    line = adopting[: adopting.index(f"**{title}**")].count("\n") + 1
-    print(f"? {title.partition(':')[0]}: {', '.join(sorted(found[title])[:9])} ({HELLO}/ADOPTING.md:{line})")
-needs = [f"--env={name}=x" for name in sorted({*re.findall(r"environ\[.(\w+)", code)})]
-needs += [f"--volume={image}:{folder}" for folder in re.findall(r"USER .*\nWORKDIR (.*)", new["Dockerfile"])[:1]]
-print(f"docker build -t {image} . && docker build --target bare -t {image}:bare .")
-if "flask-migrate" in seen:
-    print(f"docker run --rm {' '.join(needs)} {image} flask --app '{args.app}' db upgrade")
-print(f'make -C {HELLO} test-image IMAGE={image} PATHS=/ OPTIONS="{" ".join(needs)}"')
+
+def write(files):
+    """Write what has changed. The first time, an app's own file is kept as .orig."""
+    own = [name for name in files if os.path.lexists(name) and not is_adopted(name)]
+    own = {*own} - {"uv.lock"}
+    for name in [name for name in files if files[name] != read(name)]:
+        if name in own:
+            Path(name).rename(f"{name}.orig")
+        Path(name).parent.mkdir(exist_ok=True)
+        Path(name).write_text(files[name], encoding="utf-8", newline="\n")
+        if (HELLO / name).exists():
+            shutil.copymode(HELLO / name, name)
+        print(f"wrote {name}" + f" (yours is now {name}.orig)" * (name in own))
+
+
+def left_out(packed):
+    """Return the folders and files that the wheel lacks, with the number of files."""
+    files = {*app_files()}
+    names = {*packed, *(f"src/{name}" for name in packed)}
+    inside = {path for path in files if path.as_posix() in names}
+    kept = {Path()}.union(*(path.parents for path in inside))
+    counts = Counter()
+    for path in sorted(files - inside):
+        absent = [folder for folder in path.parents if folder not in kept]
+        counts[f"{absent[-1]}/" if absent else str(path)] += 1
+    names = [name for name in counts if not re.match(EXPECTED, name)]
+    return [f"{name} ({counts[name]})" if name[-1] == "/" else name for name in names]
+
+
+def set_by(dockerfile):
+    """Return what another Dockerfile sets and installs."""
+    lines = r"(?m)^(?:ENV|VOLUME|EXPOSE|ENTRYPOINT|CMD) .*|apt\S* .*?install [^&;\n]*"
+    return re.findall(lines, re.sub(r" *\\\n *", " ", dockerfile))
+
+
+def read_facts(packed, metadata, compiled):
+    """Return {text of ADOPTING.md: what of this app it is about}."""
+    dockerfile = read("Dockerfile.orig" if is_adopted() else "Dockerfile")
+    return {
+        "Dockerfile": set_by(dockerfile),
+        "Requires-Python": re.findall(r"Requires-Python: .*< *3\.\d.*", metadata),
+        "No wheel": compiled,
+        "Left out of the image": left_out(packed),
+    }
+
+
+def print_facts(packages, facts):
+    """Print what ADOPTING.md has a line about: packages, files, and other facts."""
+    names = packages | {*os.listdir()}
+    by_line = {}
+    for text, line in entries().items():
+        if text in names and text != "Dockerfile":
+            by_line.setdefault(line, []).append(text)
+    for line, texts in by_line.items():
+        print(f"{', '.join(texts)} ({line})")
+    for text in filter(facts.get, facts):
+        print(f"{text}: {', '.join(facts[text])}{pointer(text)}")
+
+
+def print_commands(app, dockerfile, packed, python):
+    """Print how to build, migrate, run and test the image."""
+    image, options = image_name(), "--rm"
+    if data := re.search(r"USER .*\nWORKDIR (.*)", dockerfile):
+        options += f" --volume={image}:{data[1]}"
+    print(f"docker build -t {image} . && docker build --target bare -t {image}:bare .")
+    for name in packed:
+        if name.endswith("migrations/alembic.ini"):
+            folder = f"/usr/local/lib/python{python}/site-packages/{Path(name).parent}"
+            flask = f"flask --app '{app}' db upgrade --directory {folder}"
+            print(f"docker run {options} {image} {flask}")
+    print(f"docker run -p 8080:8080 {options} {image}  # http://localhost:8080")
+    print(f'make -C {HELLO} test-image IMAGE={image} OPTIONS="{options[5:]}"')
+
+
+if __name__ == "__main__":
+    main()

@@ -4,27 +4,53 @@ import re
 
 import pytest
 
-said = set()
+from adopt import pointer
+
+# What an app can break by itself. The other claims are about the pattern's files.
+APP = {
+    "test_paths_are_answered",
+    "test_docker_stop_is_graceful",
+    "test_runs_hardened_without_an_error_in_the_log",
+    "test_holds_on",
+}
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item, call):
-    """Print what became of a claim in one line, in the words of its test's name."""
+    """Print what became of a claim, and stop where the image never answers."""
     report = yield
     if report.when == "call" or not report.passed:
-        parameters = [str(value) for name, value in item.callspec.params.items() if name != "image"]
-        claim = " ".join([item.originalname.removeprefix("test_").replace("_", " "), *parameters])
-        why = "" if report.passed else reason(call.excinfo.value)
-        held = "holds" if report.passed else "does not apply: " if report.skipped else "does not hold: "
-        if report.when == "setup" and why in said:
-            held, why = "does not apply: ", "as above"
-        print(f"{claim}: {held}{why}", flush=True)
-        said.add(why)
+        print(f"{claim(item)}: {outcome(item, report, call.excinfo)}", flush=True)
+    if report.when == "setup" and report.failed:
+        item.session.shouldstop = "the image does not answer"
     return report
 
 
+def claim(item):
+    """Return a claim in the words of its test's name."""
+    parameters = item.callspec.params if hasattr(item, "callspec") else {}
+    values = [value for name, value in parameters.items() if name != "image"]
+    name = item.originalname.removeprefix("test_").replace("_", " ")
+    return " ".join([name, *values])
+
+
+def outcome(item, report, excinfo):
+    """Return whether a claim holds, and if not, whom it concerns and why."""
+    if report.passed:
+        return "holds"
+    if report.skipped:
+        return f"does not apply: {reason(excinfo.value)}"
+    concerns = "app" if item.originalname in APP else "pattern"
+    return f"does not hold ({concerns}): {reason(excinfo.value)}"
+
+
 def reason(error):
-    """Return in one line what an error says: its first line and, of a log, the last that names an error."""
-    first, *rest = [line for line in str(error).splitlines() if line] or [type(error).__name__]
-    named = [line for line in rest if re.match(r"[\w.]*(Error|Exception|Exit)\b", line)]
-    return " ".join([first, *(named or [line for line in rest if "[ERROR]" in line] or rest)[-1:]])
+    """Return an error in one line, with the line of ADOPTING.md that has its text.
+
+    Of a log behind its first line, this takes the last line that names an error.
+    """
+    first, *log = [line for line in str(error).splitlines() if line] or [repr(error)]
+    named = [line for line in log if re.match(r"[\w.]*(Error|Exception|Exit)\b", line)]
+    named = named or [line for line in log if "[ERROR]" in line] or log
+    text = " ".join([first, *named[-1:]])
+    return text + pointer(text)

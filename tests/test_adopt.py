@@ -1,133 +1,387 @@
-"""adopt.py without Docker: what it writes for an app, what it says of one, and where it writes nothing."""
+"""adopt.py without Docker: its functions, and what it makes of six apps."""
 
+import argparse
 import os
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
-from shell import ROOT, run
+from claims import reason
+from shell import ROOT, commit
+
+import adopt
 
 FLASK = "import flask\napp = flask.Flask(__name__)\n"
-PROJECT = '[project]\nname = "shop"\nversion = "1"\ndescription = "shop"\ndependencies = ["flask"{}]\n'
-PACKAGE = {"pyproject.toml": PROJECT.format(""), "shop/__init__.py": FLASK}
-HATCHLING = '[build-system]\nrequires = ["hatchling", "wheel"]\nbuild-backend = "hatchling.build"\n{}' + PROJECT
-ASKS = '[tool.hatch.build.hooks.custom]\ndependencies = ["markdown"]\n'
-HOOK = "from hatchling.builders.hooks.plugin.interface import BuildHookInterface as Hook\n"
-HOOK += "class Pages(Hook):\n    page = open('pages/index.md')\n"
-# Its package is in a folder without an __init__.py.
-HOOKED = {"plaza/shop/__init__.py": FLASK, "pyproject.toml": HATCHLING.format(ASKS, ""), "hatch_build.py": HOOK}
-# One app that needs everything; adopt.txt is what is said of it.
-DEPENDENCIES = ', "psycopg", "celery", "flask-socketio", "apscheduler", "flask-migrate", "prometheus-client"'
-CODE = "import config\nflask.Flask(__name__, instance_relative_config=True).config.from_object('settings.A')\n"
-CODE += "os.environ['KEY'] + os.environ[\"OTHER\"] + open('data/model.txt')\n"
-FILES = dict.fromkeys(["config.py", "settings.py", "make_celery.py", "templates/a.html", "data/model.txt"], "") | {
-    "pyproject.toml": HATCHLING.format("", DEPENDENCIES) + 'requires-python = ">=3.11,<3.14"\n',
-    "shop/__init__.py": CODE,
-    "Dockerfile": "RUN apt-get update && apt-get install -y \\\ngraphviz libmagic1 && pip install flask\nENV MODE=x\n",
-    "requirements.txt": "flask==3.0.0\n",
-}
+PROJECT = '[project]\nname = "shop"\nversion = "1"\ndependencies = ["flask"{}]\n'
 
 
 @pytest.fixture
-def adopt(tmp_path):
-    """A function that writes an app's files and runs adopt.py in its folder, which lies beside this project."""
+def folder(tmp_path, monkeypatch):
+    """An empty folder, the current one, that lies beside this project."""
     (tmp_path / "hello").symlink_to(ROOT)
-    folder = tmp_path / "shop"
-    folder.mkdir()
-
-    def do(files, *arguments, status=0, **variables):
-        for name, text in files.items():
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            (folder / name).write_text(text)
-        environment = os.environ | {"PATH": f"{ROOT}/.venv/bin:{os.environ['PATH']}"} | variables
-        command = [sys.executable, "../hello/adopt.py", *arguments]
-        done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
-        assert done.returncode == status, done.stdout + done.stderr
-        return done.stderr if status else done.stdout
-
-    do.files = lambda: {str(p.relative_to(folder)): p.read_text() for p in folder.rglob("*") if p.is_file()}
-    do.locked = lambda name="runtime": dict(re.findall(r"(?m)^(\S+)==(\S+)", do.files()[f"requirements/{name}.txt"]))
-    return do
+    (tmp_path / "shop").mkdir()
+    monkeypatch.chdir(tmp_path / "shop")
+    monkeypatch.setattr(adopt, "HELLO", Path("../hello"))
+    return tmp_path / "shop"
 
 
-def test_pattern_is_copied_and_three_files_edited(adopt, tmp_path):
-    adopt(PACKAGE, "--data=/usr/local/var/shop-instance", "--compose", "shop:app")
-    files = adopt.files()
-    copied = files.keys() - {*PACKAGE, "requirements/build.txt", "requirements/runtime.txt"}
-    assert {"compose.yaml", "deploy/nginx.conf", "docker/.gitattributes", "deploy/.gitattributes"} < copied
-    edited = {name for name in copied if files[name] != (ROOT / name).read_text()}
-    assert edited == {".dockerignore", "docker/gunicorn.conf.py", "Dockerfile"}
-    folders = "\nWORKDIR /usr/local/var\nUSER 10001:10001\nWORKDIR /usr/local/var/shop-instance\n"
-    assert files["Dockerfile"].count(folders) == (ROOT / "Dockerfile").read_text().count("USER ") == 2
-    assert os.access(tmp_path / "shop/deploy/rollout.sh", os.X_OK)
+def write(files):
+    for name, text in files.items():
+        Path(name).parent.mkdir(parents=True, exist_ok=True)
+        Path(name).write_text(text)
 
 
-def test_again_keeps_what_the_app_wrote_and_shows_what_the_pattern_has(adopt):
-    user = "USER 10001:10001\n"
-    dockerfile = (ROOT / "Dockerfile").read_text().replace(user, f"WORKDIR /\n{user}WORKDIR /data\n")
-    mine = {
-        "Dockerfile": f"{dockerfile}# mine",
-        "docker/gunicorn.conf.py": "wsgi_app = 1\n",
-        "docker/bytecode.py": "#",
-    }
-    said = adopt(PACKAGE | mine, "shop:app")
-    assert "-# mine\n" in said and "-wsgi_app = 1\n" in said and "+threads = 16\n" in said
-    assert "WORKDIR /data" not in said
-    assert mine.items() < adopt.files().items()
+def contents():
+    paths = [path for path in Path().rglob("*") if path.is_file()]
+    return {str(path): path.read_text() for path in paths if path.parts[0] != ".git"}
 
 
-def test_flat_app_gets_a_pyproject_and_keeps_its_markers(adopt, tmp_path):
-    pinned = "flask[async] == 3.1.0\ncolorama==0.4.5 ; os_name == 'nt' \\\n    --hash=sha256:0\n"
-    (tmp_path / "shop/requirements.txt").write_text(pinned)
-    unpin = re.search(r"`(sed -i .* requirements.txt)`", (ROOT / "ADOPTING.md").read_text())[1]
-    run("bash", "-c", unpin, cwd=tmp_path / "shop")
-    assert "wrote pyproject.toml\n" in adopt({"app.py": f"import lib\n{FLASK}", "lib/__init__.py": ""}, "app:app")
-    assert '\ninclude = ["/*.py", "/lib", "/templates", "/static", "/migrations"]\n' in adopt.files()["pyproject.toml"]
-    assert "\n!lib\n" in adopt.files()[".dockerignore"]
-    assert re.search("(?m)^colorama==0.4.[6-9] ; os_name == 'nt'", adopt.files()["requirements/runtime.txt"])
-    assert {"asgiref", "gunicorn"} < set(adopt.locked())
+def put_in(*arguments, status=0):
+    """Run adopt.py as a user does, and return what it prints."""
+    path = f"{ROOT}/.venv/bin:{os.environ['PATH']}"
+    command = [sys.executable, "../hello/adopt.py", *arguments]
+    environment = os.environ | {"PATH": path}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert done.returncode == status, done.stdout + done.stderr
+    return done.stderr if status else done.stdout
 
 
-def test_build_lock_has_what_the_backend_and_its_hook_ask_for(adopt):
-    adopt(HOOKED | {"pages/index.md": ""}, "--allow=pages", "plaza.shop:app")
-    assert {"build", "installer", "hatchling", "wheel", "markdown"} < set(adopt.locked("build"))
-    assert "\n!plaza\n!pages\n" in adopt.files()[".dockerignore"]
+def versions(name="runtime"):
+    text = Path(f"requirements/{name}.txt").read_text()
+    return dict(re.findall(r"(?m)^(\S+)==(\S+)", text))
 
 
-def test_locked_version_stays_until_it_is_upgraded(adopt):
-    """One that a uv.lock or a poetry.lock names comes first."""
-    lock = 'name = "{}"\nversion = "{}"\n'
-    locks = {"uv.lock": lock.format("jinja2", "3.1.5"), "poetry.lock": lock.format("click", "8.1.7")}
-    earlier = {"requirements/runtime.txt": "click==8.1.8\nflask==3.1.0\nmarkupsafe==3.0.1\n"}
-    adopt(PACKAGE | locks | earlier, "shop:app")
-    before = adopt.locked()
-    assert {"jinja2": "3.1.5", "click": "8.1.7", "flask": "3.1.0", "markupsafe": "3.0.1"}.items() < before.items()
-    adopt({}, "--upgrade-package", "flask", "shop:app")
-    assert [name for name, version in adopt.locked().items() if before[name] != version] == ["flask"]
+# Pure functions
 
 
 @pytest.mark.parametrize(
-    ("files", "arguments", "variables", "message"),
+    ("app", "source"),
     [
-        ({}, "shop:app", {}, "There is no module shop in this folder or in its src/"),
-        (PACKAGE, "shop:app", {"PATH": "/nowhere"}, "uv is missing: pip install uv"),
-        (PACKAGE, "shop:app --data=data", {}, "--data takes an absolute path, such as /data"),
-        (PACKAGE, "shop:app --allow=none", {}, "--allow takes what lies in this folder"),
-        (PACKAGE | {"pyproject.toml": PROJECT.format(', "gunicorn<27"')}, "shop:app", {}, "Write gunicorn>=27.0.1 in"),
-        (HOOKED, "plaza.shop:app", {}, "'pages/index.md' (--allow names what else the build reads)"),
+        ("shop:app", "shop.py"),
+        ("gallery.factory:create_app()", "src/gallery/factory.py"),
+        ("src.gallery:app", "src/gallery/__init__.py"),
     ],
 )
-def test_failure_is_said_in_one_line_and_nothing_is_written(adopt, files, arguments, variables, message):
-    said = adopt(files, *arguments.split(), status=1, **variables)
-    assert message in said and said.count("\n") == 1
-    assert adopt.files() == files
+def test_module_is_looked_for_here_and_in_src(folder, app, source):
+    write({"shop.py": FLASK, "src/gallery/factory.py": "def create_app(): ..."})
+    write({"src/gallery/__init__.py": "from .factory import *"})
+    assert adopt.find_module(app) == Path(source)
 
 
-def test_what_it_cannot_decide_is_said_with_the_line_that_answers(adopt):
-    said = adopt(FILES, "--data=/data", "shop:app")
+@pytest.mark.parametrize(
+    ("app", "message"),
+    [
+        ("shop", "Name the app as MODULE:APP: shop:app, or shop:create_app()"),
+        ("none:app", "There is no module none in this folder or in its src/"),
+        ("shop:ap", "shop.py has no ap"),
+    ],
+)
+def test_wrong_app_is_named(folder, app, message):
+    write({"shop.py": FLASK})
+    with pytest.raises(SystemExit, match=re.escape(message)):
+        adopt.find_module(app)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"data": "data"}, "--data takes an absolute path, such as /data"),
+        ({"allow": ["none"]}, "--allow: there is no none in this folder"),
+        ({}, "docker is a file; the pattern needs this folder"),
+        ({"update": True}, "--update writes over your files: commit them to git first"),
+    ],
+)
+def test_wrong_argument_is_named(folder, monkeypatch, arguments, message):
+    monkeypatch.setattr("shutil.which", str)
+    if not arguments:
+        write({"docker": ""})
+    args = argparse.Namespace(**{"data": "", "allow": [], "update": False} | arguments)
+    with pytest.raises(SystemExit, match=message):
+        adopt.check(args)
+
+
+@pytest.mark.parametrize(
+    ("files", "flat"),
+    [
+        ({}, True),
+        ({"setup.cfg": "[flake8]\n"}, True),
+        ({"setup.cfg": "[metadata]\n"}, False),
+        ({"setup.py": ""}, False),
+        ({"pyproject.toml": "[tool.black]\n"}, True),
+        ({"pyproject.toml": "[project]\n"}, True),
+        ({"pyproject.toml": "[tool.setuptools]\n"}, False),
+        ({"pyproject.toml": "[build-system]\n"}, False),
+    ],
+)
+def test_app_is_flat_if_nothing_makes_a_package_of_it(folder, files, flat):
+    write(files)
+    assert adopt.is_flat(files.get("pyproject.toml", "")) == flat
+
+
+def test_build_gets_the_folders_of_a_flat_app_and_the_code_of_another(folder):
+    write(dict.fromkeys(["pages/a.py", "assets/a.css", "tests/a.py", ".git/x"], ""))
+    assert adopt.folders(Path("app.py"), flat=True) == ["assets", "pages"]
+    assert adopt.folders(Path("assets/app.py"), flat=False) == ["assets", "pages"]
+    assert adopt.folders(Path("app.py"), flat=False) == ["pages"]
+
+
+def test_folder_that_git_ignores_stays_out(folder):
+    write({"uploads/a": "", "lib/a.py": "", ".gitignore": "uploads\n"})
+    subprocess.run(["git", "init", "--quiet"], check=True)
+    assert adopt.folders(Path("app.py"), flat=True) == ["lib"]
+
+
+def test_pyproject_without_a_backend_gets_one(folder):
+    """A file without a last newline stays valid."""
+    text = adopt.packaged("[tool.ruff]\nline-length = 88", ["lib"], Path("src/app.py"))
+    table = adopt.tomllib.loads(text)
+    wheel = table["tool"]["hatch"]["build"]["targets"]["wheel"]
+    assert table["project"] == {"name": "shop", "version": "1"}
+    assert wheel["include"] == ["/lib", "/*.py"] and wheel["sources"] == ["src"]
+    assert table["tool"]["uv"] == {"package": False}
+    assert adopt.packaged(text, ["lib", "data"], Path("app.py")).count('"/lib"') == 1
+    with pytest.raises(SystemExit, match=r"pyproject.toml: .*line 1"):
+        adopt.packaged("[x\n", [], Path("app.py"))
+
+
+def test_options_edit_the_pattern_and_the_owners_file_once():
+    args = argparse.Namespace(app="a:b", data="/usr/local/var/x", python_version="3.13")
+    pattern = (ROOT / "Dockerfile").read_text()
+    owners = "FROM registry/python:3.12\nUSER me\n"
+    for text, user in (pattern, "10001:10001"), (owners, "me"):
+        edited = adopt.put_in(text, args, [])
+        lines = f"\nWORKDIR /usr/local/var\nUSER {user}\nWORKDIR /usr/local/var/x\n"
+        assert edited.count(lines) == text.count("USER ")
+        assert edited.count("python:3.13") == text.count("python:3.1")
+        assert adopt.put_in(edited, args, []) == edited
+
+
+def test_files_that_the_wheel_lacks_are_counted_by_folder(folder):
+    names = ["shop/a.py", "shop/static/a", "shop/static/b", "data/a/b", "src/x/a.py"]
+    write(dict.fromkeys([*names, "config.py", "README.md", "tests/a.py"], ""))
+    names = ["config.py", "data/ (1)", "shop/static/ (2)"]
+    assert adopt.left_out(["shop/a.py", "x/a.py"]) == names
+
+
+def test_wheel_is_built_from_what_the_image_build_gets(folder, tmp_path):
+    """Hidden files are deleted, but for those that .dockerignore names."""
+    names = ["static/.well-known/a", "static/.env", "app.py", "uploads/a", "docker/a"]
+    write(dict.fromkeys([*names, "static/__pycache__/a"], ""))
+    lines = "*\n!static\n!*.py\n!docker\n**/.*\n!**/.well-known\n"
+    adopt.copy_context(tmp_path / "context", {".dockerignore": lines})
+    paths = (tmp_path / "context").rglob("*")
+    assert {path.name for path in paths if path.is_file()} == {"a", "app.py"}
+
+
+def test_reason_is_the_last_error_of_a_log_and_its_line(folder):
+    log = "ended; the log:\nTraceback\nKeyError: 'KEY'\n[ERROR] Worker exited"
+    text = r"ended; the log: KeyError: 'KEY' \(\S+ADOPTING.md:\d+\)"
+    assert re.fullmatch(text, reason(AssertionError(log)))
+
+
+def test_lock_that_gunicorn_cannot_serve_is_refused():
+    assert adopt.locked("flask==3\nfastapi==1\n") == {"flask", "fastapi"}
+    for packages in ("fastapi==1\n", "quart==1\nflask==3\n"):
+        with pytest.raises(SystemExit, match="gunicorn serves WSGI apps"):
+            adopt.locked(packages)
+    with pytest.raises(SystemExit, match="lack flask"):
+        adopt.locked("gunicorn==27\n")
+
+
+@pytest.mark.parametrize(
+    ("value", "line"),
+    [
+        ("*", "x[]"),
+        ("==1.*", "x[]==1.*"),
+        ({"version": ">1", "extras": ["a", "b"]}, "x[a,b]>1"),
+    ],
+)
+def test_line_of_a_pipfile_becomes_a_requirement(value, line):
+    assert adopt.pipfile_line("x", value) == line
+
+
+def test_versions_of_other_locks_win(folder):
+    """They replace the earlier lock's, and what only that has stays."""
+    poetry = '[[package]]\nname = "click"\nversion = "8.1.7"\n'
+    pipenv = '{"default": {"jinja2": {"version": "==3.1.5"}}}'
+    write(
+        {"poetry.lock": poetry, "Pipfile.lock": pipenv, "old": "click==8\nflask==3 ;\n"}
+    )
+    adopt.keep_versions(Path("old"))
+    assert Path("old").read_text() == "click==8.1.7\nflask==3\njinja2==3.1.5"
+
+
+def test_last_error_is_one_line():
+    printed = "Traceback:\nKeyError: 'a'\nValueError: b\n  c\nhint: d\n"
+    assert adopt.last_error(printed) == "ValueError: b c"
+
+
+@pytest.mark.parametrize(
+    ("error", "title"),
+    [
+        ("KeyError: 'SECRET_KEY'", "Variables"),
+        ("(sqlite3.OperationalError) unable to open database file", "A data folder"),
+        ("OSError: [Errno 30] Read-only file system: 'log.txt'", "A data folder"),
+        (
+            "[Errno 30] Read-only file system: '/usr/local/lib/x'",
+            "Files made in a pack",
+        ),
+        (
+            "ImportError: libpq.so.5: cannot open shared object file",
+            "Debian's packages",
+        ),
+        ("libmariadb.so.3 => not found", "Debian's packages"),
+        ("No module named 'pkg_resources'", "setuptools"),
+        ("No module named 'config'", "A missing module"),
+        ("module 'ast' has no attribute 'Str'", "Old packages"),
+        ("Error: Path doesn't exist: migrations", "Migrations"),
+        ("ImportError: cannot import name 'run' from 'profile'", "Names"),
+        ("cannot import name 'url_quote' from 'werkzeug.urls'", "Old packages"),
+        ("Building a package is not possible in non-package mode", "Poetry"),
+        ("sqlite3.OperationalError: database is locked", "SQLite"),
+        ("create_app() takes 0 positional arguments but 2 were given", "A factory"),
+    ],
+)
+def test_error_leads_to_the_line_that_has_its_text(folder, error, title):
+    number = int(re.search(r"ADOPTING.md:(\d+)\)", adopt.pointer(error))[1])
     page = (ROOT / "ADOPTING.md").read_text().splitlines()
-    for title, line in re.findall(r"(?m)^\? (.*?): .* \(../hello/ADOPTING.md:(\d+)\)$", said):
-        assert page[int(line) - 1].startswith(f"- **{title}")
-    assert re.sub(r"wrote .*\n| +\(.*:\d+\)", "", said) == (ROOT / "tests/adopt.txt").read_text()
-    assert adopt.files()["Dockerfile.orig"] == FILES["Dockerfile"]
+    assert page[number - 1].startswith(f"- **{title}")
+
+
+def test_texts_that_adopt_prints_are_in_the_page(folder):
+    """A renamed text would print no line."""
+    texts = {"Left out of the image", "No wheel", "Requires-Python", "Dockerfile"}
+    assert texts < adopt.entries().keys()
+
+
+# Six apps
+
+
+def test_flat_app(folder):
+    """Its data goes in, gunicorn's pin is taken over, and what is left out is named."""
+    write(
+        {
+            "app.py": FLASK,
+            "pages/home.py": "",
+            "assets/a.css": "",
+            "static/.well-known/a": "",
+            "static/.env": "",
+            "tests/test_a.py": "",
+            "words.json": "{}",
+            "Procfile": "web: gunicorn app:app\n",
+            "Dockerfile": "RUN apt-get install -y \\\n graphviz\nCMD flask run\n",
+            "requirements/base.txt": "flask\ncrcmod\n",
+            "requirements/prod.txt": "-r base.txt\ngunicorn==20.1.0\n",
+        }
+    )
+    dockerfile = Path("Dockerfile").read_text()
+    printed = put_in("app:app", "--data=/data")
+    lines = [re.sub(r"\(\S+md:\d+", "(LINE", line) for line in printed.splitlines()]
+    assert [line for line in lines if "docker/" not in line] == [
+        "gunicorn>=27.0.1 takes the place of the app's older one",
+        "wrote Dockerfile (yours is now Dockerfile.orig)",
+        "wrote .dockerignore",
+        "wrote pyproject.toml",
+        "wrote requirements/build.txt",
+        "wrote requirements/runtime.txt",
+        "Procfile (LINE)",
+        "Dockerfile: apt-get install -y graphviz, CMD flask run (LINE)",
+        "No wheel: crcmod (LINE)",
+        "Left out of the image: Procfile, words.json (LINE)",
+        "docker build -t shop . && docker build --target bare -t shop:bare .",
+        "docker run -p 8080:8080 --rm --volume=shop:/data shop  # http://localhost:8080",
+        'make -C ../hello test-image IMAGE=shop OPTIONS="--volume=shop:/data"',
+    ]
+    assert Path("Dockerfile.orig").read_text() == dockerfile
+    assert '\nwsgi_app = "app:app"\n' in Path("docker/gunicorn.conf.py").read_text()
+    assert versions()["gunicorn"].startswith("27.")
+
+
+def test_uv_project(folder):
+    """Its uv.lock is exported and still fits; it is upgraded when that is asked for."""
+    project = PROJECT.format(', "jinja2"') + 'requires-python = ">=3.11"\n'
+    project += '[project.optional-dependencies]\nprod = ["redis"]\n'
+    write({"pyproject.toml": project, "main.py": FLASK, "migrations/alembic.ini": ""})
+    uv = [f"{ROOT}/.venv/bin/uv", "lock", "--quiet"]
+    subprocess.run([*uv, "--upgrade-package=jinja2==3.1.5"], check=True)
+    printed = put_in("main:app", "--extra=prod")
+    folder = "--directory /usr/local/lib/python3.14/site-packages/migrations"
+    assert f"shop flask --app 'main:app' db upgrade {folder}\n" in printed
+    assert versions()["jinja2"] == "3.1.5" and "redis" in versions()
+    subprocess.run([*uv, "--check"], check=True)
+    put_in("main:app", "--upgrade-package=jinja2")
+    assert versions()["jinja2"] != "3.1.5" and "redis" not in versions()
+    subprocess.run([*uv, "--check"], check=True)
+
+
+def test_package_with_a_hook(folder):
+    """The build lock has what the backend and its hook ask for."""
+    hook = "from hatchling.builders.hooks.plugin.interface import BuildHookInterface\n"
+    hook += "class Pages(BuildHookInterface):\n    page = open('pages/index.md')\n"
+    backend = '[build-system]\nrequires = ["hatchling"]\n'
+    backend += 'build-backend = "hatchling.build"\n' + PROJECT.format("")
+    backend += '[tool.hatch.build.hooks.custom]\ndependencies = ["markdown"]\n'
+    files = {"pyproject.toml": backend, "hatch_build.py": hook, "pages/index.md": ""}
+    write(files | {"plaza/shop/__init__.py": FLASK})
+    before = contents()
+    error = put_in("plaza.shop:app", status=1)
+    assert error.count("\n") == 1 and re.search(r"index.md' \(\S+md:\d+\)$", error)
+    assert contents() == before
+    put_in("--allow=pages", "plaza.shop:app")
+    assert {"build", "installer", "hatchling", "markdown"} < versions("build").keys()
+    assert "\n*\n!pages\n!plaza\n" in Path(".dockerignore").read_text()
+
+
+SETUP = "from setuptools import setup\n"
+SETUP += "setup(name='shop', packages=['shop'], install_requires=['flask'])\n"
+
+
+def test_owners_edits_survive_every_run(folder):
+    """A later run puts into them what it is asked for. --update takes them away."""
+    write({"setup.py": SETUP, "shop/__init__.py": FLASK, "x/y": ""})
+    put_in("shop:app")
+    dockerfile = Path("Dockerfile").read_text().replace("USER", "ENV A=b\nUSER")
+    Path("Dockerfile").write_text(dockerfile)
+    Path("docker/collect.sh").unlink()
+    first = contents()
+    put_in("shop:app")
+    assert contents() == first
+    put_in("shop:app", "--data=/data", "--allow=x", "--compose")
+    third = contents()
+    edited = {name for name, text in first.items() if third[name] != text}
+    assert edited == {"Dockerfile", ".dockerignore"}
+    user = "ENV A=b\nWORKDIR /\nUSER 10001:10001\nWORKDIR /data\n"
+    assert user in third["Dockerfile"] and "\n!x\n" in third[".dockerignore"]
+    assert os.access("deploy/rollout.sh", os.X_OK)
+
+    commit(folder)
+    put_in("shop:app", "--update")
+    assert contents()["Dockerfile"] == third["Dockerfile"].replace("ENV A=b\n", "")
+    lines = third[".dockerignore"].splitlines()
+    assert sorted(contents()[".dockerignore"].splitlines()) == sorted(lines)
+    assert Path("docker/collect.sh").exists()
+
+
+def test_pipfile(folder):
+    """Versions of its lock stay until they are upgraded."""
+    write(
+        {
+            "app.py": FLASK,
+            "Pipfile": '[packages]\nflask = "*"\nclick = {version = "<9"}\n',
+            "Pipfile.lock": '{"default": {"click": {"version": "==8.1.7"}}}',
+        }
+    )
+    put_in("app:app")
+    assert versions()["click"] == "8.1.7"
+    put_in("app:app", "--upgrade")
+    assert versions()["click"] != "8.1.7"
+
+
+def test_list_from_windows_ends_before_the_build(folder):
+    write({"app.py": FLASK, "requirements.txt": "flask\npywin32==311\n"})
+    before = contents()
+    error = put_in("app:app", status=1)
+    assert "pywin32==311 has no wheels" in error and error.count("\n") == 1
+    assert contents() == before
