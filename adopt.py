@@ -241,7 +241,7 @@ def copy_context(folder, files):
     text = files[".dockerignore"]
     admitted = re.findall(r"(?m)^!((?!\*\*|docker$).+)", text)
     tops = {path.parts[0] for pattern in admitted for path in Path().glob(pattern)}
-    hidden = re.findall(r"(?m)^!\*\*/(.+)", text)
+    hidden = re.findall(r"(?m)^!\*\*/.*(\..+)", text)
     never = re.compile(r"\..*|__pycache__|.*\.egg-info")
 
     def ignore(at, names):

@@ -229,7 +229,8 @@ def test_user_can_write_to_tmp_and_its_volumes_alone(container):
 # Wheels, pip and caches; tools; what the build reads, outside of packages.
 LEFT = r"(.*/)?(.*\.whl|pip|pip[3-][^/]*|ensurepip|\.cache)"
 LEFT += r"|.*bin/(cc|gcc|g\+\+|cpp|ld|as|make|git|curl|wget)"
-LEFT += r"|(?!.*site-packages/)(.*/)?(pyproject\.toml|Dockerfile|(collect\.sh|(dates|bytecode|sourceless)\.py))"
+LEFT += r"|(?!.*site-packages/)(.*/)?(pyproject\.toml|Dockerfile|collect\.sh)"
+LEFT += r"|docker/(bytecode|dates|sourceless)\.py"
 SECRETS = (".env", ".git", "id_rsa", ".netrc", "pip.conf")
 
 
