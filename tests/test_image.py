@@ -209,9 +209,9 @@ def first(paths):
 PATHS = """
 import os
 for at, folders, names in os.walk("/"):
+    folders[:] = [name for name in folders if not os.path.ismount(f"{{at}}/{{name}}")]
     paths = [os.path.join(at, name) for name in folders + names]
     print(*(path for path in paths if {}), sep="\\n")
-    folders[:] = [name for name in folders if not os.path.ismount(f"{{at}}/{{name}}")]
 """
 
 

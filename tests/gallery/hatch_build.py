@@ -1,4 +1,4 @@
-"""Make the static files, which are not in the repository: 1 MB that does not compress."""
+"""Make the static files, which git does not have: 1 MB that does not compress."""
 
 import random
 from pathlib import Path
