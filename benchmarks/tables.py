@@ -117,6 +117,8 @@ def number(results, marker):
     kind, _, rows = marker.partition(":")
     values = {name.split()[0]: value for name, value in results[kind].items()}
     row, _, other = rows.partition("/")
+    if other and isinstance(values[row], int):
+        return figure(values[row] / values[other])
     if other:
         return figure(median(ratios(values, row, other)))
     if isinstance(values[row], list):
