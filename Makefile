@@ -38,10 +38,7 @@ lock: .venv/tools ## pin the newest releases of everything, by hash
 	$(LOCK) --group bench --constraint requirements/dev.txt --output-file requirements/bench.txt
 
 release: ## tag the version in pyproject.toml and push the tag, from which CI releases
-	@version=$$(sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml); set -e; \
-	test -z "$$(git status --porcelain)" || { echo "The tree is dirty: commit first."; exit 1; }; \
-	grep -q "^## \[$$version\] - 2" CHANGELOG.md || { echo "CHANGELOG.md has no dated entry for $$version."; exit 1; }; \
-	git tag --annotate --message="$$version" "v$$version"; git push --atomic origin HEAD:main "v$$version"
+	@release/tag
 
 reproduce: .venv/dev ## build both images twice, and compare their digests
 	@.venv/bin/pytest --quiet --capture=no tests/test_release.py -k same_layers
