@@ -20,7 +20,8 @@ test-image: .venv/dev ## test any image: make test-image IMAGE=name PATHS="/ /lo
 lint: .venv/dev .venv/tools ## check the code, the scripts, the Dockerfiles, the workflows and the wheel
 	.venv/bin/ruff check
 	.venv/bin/ruff format --check
-	.venv/bin/hadolint $$(git ls-files "*Dockerfile")
+	@# A cd or a RUN more is plainer than what these three ask for, and Debian's sh has no pipefail.
+	.venv/bin/hadolint --ignore=DL3003 --ignore=DL3059 --ignore=DL4006 $$(git ls-files "*Dockerfile")
 	.venv/bin/shellcheck $$(git grep --files-with-matches '^#!.*sh$$' -- ':!*.py')
 	.venv/bin/kubernetes-validate --strict --quiet deploy/kubernetes.yaml
 	.venv/bin/zizmor --no-progress --quiet --offline --pedantic .github
