@@ -17,7 +17,7 @@ test-image: .venv/dev ## test any image: make test-image IMAGE=name PATHS="/ /lo
 	@REQUIRE_DOCKER=1 PYTHONPATH=tests .venv/bin/pytest -p no:terminal -p claims --override-ini=addopts= --capture=no \
 		--assert=plain --image="$(IMAGE)" --paths="$(or $(PATHS),/)" --options="$(OPTIONS)" tests/test_image.py tests/test_platforms.py
 
-lint: .venv/dev .venv/tools ## check the code, the scripts, the Dockerfiles, the workflows and the wheel
+lint: .venv/dev .venv/tools ## check the code, the scripts, the Dockerfiles, the manifest and the workflows
 	.venv/bin/ruff check
 	.venv/bin/ruff format --check
 	@# A cd or a RUN more is plainer than what these three ask for, and Debian's sh has no pipefail.
@@ -25,10 +25,6 @@ lint: .venv/dev .venv/tools ## check the code, the scripts, the Dockerfiles, the
 	.venv/bin/shellcheck $$(git grep --files-with-matches '^#!.*sh$$' -- ':!*.py')
 	.venv/bin/kubernetes-validate --strict --quiet deploy/kubernetes.yaml
 	.venv/bin/zizmor --no-progress --quiet --offline --pedantic .github
-	@rm -rf dist/lint
-	.venv/bin/python -m build --quiet --wheel --no-isolation --outdir dist/lint
-	.venv/bin/check-wheel-contents dist/lint
-	.venv/bin/twine check --strict dist/lint/*.whl
 
 lock: .venv/tools ## pin the newest releases of everything, by hash
 	$(LOCK) pyproject.toml --output-file requirements/runtime.txt
