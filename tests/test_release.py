@@ -99,7 +99,7 @@ def registry(docker, tmp_path_factory):
     for program in ("docker-registry", "jq"):
         if not shutil.which(program):
             missing(f"{program} is not installed")
-    docker("tag", "python:3.14-slim", SCANNER)
+    docker("build", "--tag", SCANNER, "-", input="FROM python:3.14-slim\n")
     folder, port = tmp_path_factory.mktemp("registry"), free_port()
     (folder / "config.yml").write_text(REGISTRY.format(port=port))
     command = ["docker-registry", "serve", "config.yml"]
@@ -111,15 +111,16 @@ def registry(docker, tmp_path_factory):
 @pytest.fixture
 def checkout(docker, source, monkeypatch):
     """A commit of the project on a base image of its own, which tests can replace."""
-    docker("tag", "python:3.14-slim", f"{RUN}/slim:base")
-    edit(source / "Dockerfile", "FROM python:3.14-slim", f"FROM {RUN}/slim:base")
+    base = f"{RUN}/slim:base"
+    docker("build", "--tag", base, "-", input="FROM python:3.14-slim\n")
+    edit(source / "Dockerfile", "FROM python:3.14-slim", f"FROM {base}")
     edit(source / "release/build", "level=19", "level=1")  # a fifth of the time
     url = '[project.urls]\nSource = "https://localhost"\n[tool.ruff]\n'
     edit(source / "pyproject.toml", "[tool.ruff]\n", url)
     commit(source)
     monkeypatch.setenv("BUILDX_BUILDER", docker("context", "show").strip())
     yield source
-    docker("image", "rm", f"{RUN}/slim:base")
+    docker("image", "rm", base)
 
 
 @pytest.fixture
@@ -195,3 +196,48 @@ def test_release_without_its_provenance_is_told(release, verify, option):
 def test_name_that_is_no_image_is_told(registry, verify, name):
     words = verify(name.format(registry))
     assert re.fullmatch("2 Cannot verify .*(NAME@sha256:DIGEST|not found).*\n", words)
+
+
+@pytest.fixture
+def clone(tmp_path):
+    """A dated version on main, in a clone of a repository that refuses tags."""
+    origin, clone = tmp_path / "origin", tmp_path / "clone"
+    (clone / "release").mkdir(parents=True)
+    shutil.copy(ROOT / "release/tag", clone / "release")
+    (clone / "pyproject.toml").write_text('version = "1.0"\n')
+    (clone / "CHANGELOG.md").write_text("## [1.0] - 2026-01-01\n")
+    commit(clone)
+    run("git", "clone", "--quiet", "--bare", clone, origin)
+    (origin / "hooks/update").write_text("#!/bin/sh\n! expr $1 : refs/tags\n")
+    (origin / "hooks/update").chmod(0o755)
+    setup = f"git branch --move main; git remote add origin {origin}"
+    setup += "; git config user.name t; git config user.email t@localhost"
+    run("sh", "-ec", setup, cwd=clone)
+    return clone
+
+
+def tag(clone):
+    """Run release/tag, and return its status and the tags here and in the origin."""
+    status = subprocess.run([clone / "release/tag"]).returncode
+    folders = clone, clone.parent / "origin"
+    return status, *(run("git", "tag", cwd=folder) for folder in folders)
+
+
+def test_refused_push_leaves_no_tag_and_can_be_repeated(clone):
+    assert tag(clone) == (1, "", "")
+    (clone.parent / "origin/hooks/update").unlink()
+    assert tag(clone) == (0, "v1.0\n", "v1.0\n")
+
+
+WRONG = {
+    "branch": "git switch --create=x",
+    "dirty": "touch x",
+    "undated": "echo '## [1.0]' > CHANGELOG.md; git commit --all --message=x",
+}
+
+
+@pytest.mark.parametrize("command", WRONG.values(), ids=WRONG)
+def test_release_needs_main_a_clean_tree_and_a_dated_entry(clone, command):
+    (clone.parent / "origin/hooks/update").unlink()
+    run("sh", "-ec", command, cwd=clone)
+    assert tag(clone) == (1, "", "")
