@@ -4,7 +4,7 @@ from flask import Flask
 
 
 def create_app():
-    """Return the Flask app: GET / greets in plain text, GET /healthz is 204 while it can answer."""
+    """Return the app: GET / greets in plain text, GET /healthz is 204."""
     app = Flask(__name__)
 
     @app.get("/")
