@@ -23,7 +23,6 @@ ROUNDS = int(os.environ.get("ROUNDS", 7))
 HERE = Path(__file__).parent
 ROOT = HERE.parent
 READMES = [ROOT / "README.md", HERE / "README.md"]
-GO = "--file=benchmarks/go.Dockerfile"
 
 # The images, each with the arguments of `docker build`: options, and last the context.
 STEPS = {
@@ -34,15 +33,11 @@ STEPS |= {"6 runtime": ["."], "7 bare": ["--target=bare", "."]}
 STEPS |= {
     name: [f"--file=benchmarks/{name}.Dockerfile", "."] for name in ("uv", "no-compile")
 }
-IMAGES = STEPS | {
-    "Go, full": [GO, "--target=full", "benchmarks/go"],
-    "Go, scratch": [GO, "benchmarks/go"],
-}
 GALLERY = ["1 full", "2 slim", "3 venv", "6 runtime", "7 bare", "uv"]
 SLOWED = ["2 slim", "6 runtime", "7 bare", "uv", "no-compile"]
 
 # A code change is another text in these files.
-CODE = ["hello_app/__init__.py", "benchmarks/go/server.go", "src/gallery/factory.py"]
+CODE = ["hello_app/__init__.py", "src/gallery/factory.py"]
 TEXT = re.compile(r"(Hello world!|Return the app)\w*")
 # A dependency change is a comment in the lock file. It changes no wheel, and BuildKit
 # would skip the rest, so two files that the stages on slim read get the comment too.
@@ -61,7 +56,7 @@ def main():
     except (subprocess.CalledProcessError, TimeoutError) as error:
         sys.exit(f"{error}\n{getattr(error, 'stderr', '')}")
     finally:
-        names = map(tag, [*IMAGES, "changed"])
+        names = map(tag, [*STEPS, "changed"])
         subprocess.run(["docker", "image", "rm", *names], capture_output=True)
     (HERE / "results.json").write_text(json.dumps(results, indent=1) + "\n")
     for readme in READMES:
@@ -72,10 +67,10 @@ def main():
 def measure(folder):
     """Return {kind: {image: bytes or the seconds of each round}}."""
     results = defaultdict(lambda: defaultdict(list))
-    for name in IMAGES:
+    for name in STEPS:
         copy_sources(folder / name)
         weigh(results, name, folder / name, folder / "store")
-        engine.build(tag(name), IMAGES[name], folder / name)
+        engine.build(tag(name), STEPS[name], folder / name)
     second = gallery(folder / "gallery")
     for name in GALLERY:
         weigh(results, name, second, folder / "store", "gallery-")
@@ -85,7 +80,7 @@ def measure(folder):
             measure_builds(results, name, folder / name, slow_too=number % 3 == 0)
     for number in range(ROUNDS):
         print(f"starts, round {number + 1} of {ROUNDS}", flush=True)
-        for name in IMAGES:
+        for name in STEPS:
             results["start"][name].append(engine.start(tag(name)))
         for name in SLOWED:
             results["slow"][name].append(engine.start(tag(name), "--cpus=0.2"))
@@ -121,14 +116,14 @@ def gallery(folder):
 def weigh(results, name, source, store, prefix=""):
     """Add an image's sizes, packages, and what it pushes after a code change."""
     print(f"weigh {prefix}{name}", flush=True)
-    _, manifest = engine.push(IMAGES[name], source, store)
+    _, manifest = engine.push(STEPS[name], source, store)
     results[prefix + "disk"][name] = engine.unpacked(manifest, store)
     results[prefix + "compressed"][name] = engine.compressed(manifest)
     results[prefix + "packages"][name] = engine.packages(store)
     change_code(source)
-    warm = engine.push(IMAGES[name], source, store)[0]
+    warm = engine.push(STEPS[name], source, store)[0]
     change_code(source)
-    fresh = engine.push(["--no-cache", *IMAGES[name]], source, store)[0]
+    fresh = engine.push(["--no-cache", *STEPS[name]], source, store)[0]
     change_code(source, "")
     results[prefix + "warm"][name], results[prefix + "fresh"][name] = warm, fresh
 
@@ -150,7 +145,7 @@ def measure_builds(results, name, source, slow_too):
     """Add the seconds of a rebuild and, where asked, of the two slow kinds."""
 
     def build(kind, *options):
-        seconds = engine.build(tag("changed"), [*options, *IMAGES[name]], source)
+        seconds = engine.build(tag("changed"), [*options, *STEPS[name]], source)
         results[kind][name].append(seconds)
         engine.docker("image", "rm", tag("changed"))
 
