@@ -1,6 +1,8 @@
 """Add this pattern to the Flask app in the current folder.
 
 python3 ../hello/adopt.py 'gallery.factory:create_app()'
+
+Options that it does not know go to uv pip compile.
 """
 
 import argparse
@@ -17,14 +19,13 @@ from pathlib import Path
 
 HELLO = Path(os.path.relpath(Path(__file__).parent))
 GUNICORN = "gunicorn>=27.0.1"
-# Folders beside a flat app that the image does not need.
+# Folders that the image does not need.
 UNNEEDED = "build deploy dist docker docs env instance node_modules requirements tests"
 # Files whose absence from the image surprises nobody.
 EXPECTED = r"(?i)readme|licen|pyproject|setup\.|manifest|requirements|docker|deploy/"
 EXPECTED += r"|compose|pipfile|tests?/|.*(\.lock|\.orig)$"
 # The first of these that an app has names its dependencies.
-REQUIREMENTS = "[Rr]equirements.txt requirements/prod*.txt requirements-prod*.txt"
-REQUIREMENTS += " requirements/base.txt requirements.in"
+REQUIREMENTS = ("requirements.txt", "requirements/prod*.txt", "requirements.in")
 PROJECT = """
 [project]
 name = "{}"
@@ -47,7 +48,7 @@ def main():
     source = find_module(args.app)
     check(args)
     toml = read("pyproject.toml")
-    names = args.allow + ([] if is_adopted() else folders(source, is_flat(toml)))
+    names = args.allow + ([] if is_adopted() else folders())
     files = pattern_files(args, names)
     files["pyproject.toml"] = packaged(toml, names, source)
     dockerfiles = files["Dockerfile"] + read(HELLO / "Dockerfile")
@@ -56,40 +57,36 @@ def main():
     with tempfile.TemporaryDirectory() as work:
         context = Path(work, "context")
         copy_context(context, files)
-        wheel, backend = build_wheel(context, Path(work, "wheel"))
-        packed, metadata = read_wheel(wheel)
-        uv_options += [f"--python-version={python}"]
-        files |= lock(context, args, uv_options, backend, wheel, metadata)
+        packed, metadata, backend = build_wheel(context)
+        uv_options += [f"--python-version={python}", *args.upgrades]
+        files |= lock(context, args, uv_options, backend, metadata)
         packages = locked(files["requirements/runtime.txt"])
         compiled = without_wheel(context, python)
 
-    facts = read_facts(packed, metadata, compiled)
     write(files)
-    print_facts(packages, facts)
+    print_facts(packages, packed, metadata, compiled)
     print_commands(args.app, files["Dockerfile"], packed, python)
 
 
 def parse_arguments():
     """Return the known arguments, and the rest, which are options of uv."""
-    epilog = "Other options go to uv pip compile."
-    parser = argparse.ArgumentParser(
-        description=__doc__, epilog=epilog, allow_abbrev=False
-    )
+    parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
     add = parser.add_argument
     add("app", help="as for gunicorn: shop:app, or shop:create_app()")
     add("--data", help="a folder that the app writes to, such as /data")
-    lists = {
-        "--allow": "a file or folder that the build also needs",
-        "--extra": "an optional dependency, such as prod",
-        "--group": "a dependency group",
-        "--upgrade-package": "update this package; others keep their version",
-    }
-    for name, what in lists.items():
-        add(name, action="append", default=[], metavar="NAME", help=what)
-    add("--upgrade", action="store_true", help="update every package")
+    many = {"action": "append", "default": [], "metavar": "NAME"}
+    add("--allow", help="a file or folder that the build also needs", **many)
+    # These are kept as options of uv.
+    for option, kept_in, what in (
+        ("--extra", "chosen", "an optional dependency, such as prod"),
+        ("--group", "chosen", "a dependency group"),
+        ("--upgrade-package", "upgrades", "update this package alone"),
+    ):
+        add(option, dest=kept_in, type=f"{option}={{}}".format, help=what, **many)
+    upgrade = {"action": "append_const", "const": "--upgrade", "dest": "upgrades"}
+    add("--upgrade", help="update every package", **upgrade)
     add("--compose", action="store_true", help="add compose.yaml and deploy/")
     add("--update", action="store_true", help="write the newest pattern over yours")
-    add("--python-version", metavar="3.N", help="the Python of the image")
     return parser.parse_known_args()
 
 
@@ -99,12 +96,12 @@ def find_module(app):
     if not name:
         raise SystemExit("Name the app as MODULE:APP: shop:app, or shop:create_app()")
     path = module.replace(".", "/")
-    for top in (".", "src"):
-        for source in (Path(top, f"{path}.py"), Path(top, path, "__init__.py")):
-            if source.is_file():
-                name = name.partition("(")[0]
-                if re.search(rf"\b{name}\b|import \*", read(source)):
-                    return source
+    name = name.partition("(")[0]
+    for top in ("", "src/"):
+        for source in (Path(f"{top}{path}.py"), Path(f"{top}{path}/__init__.py")):
+            if re.search(rf"\b{name}\b|import \*", read(source)):
+                return source
+            if source.exists():
                 raise SystemExit(f"{source} has no {name}")
     raise SystemExit(f"There is no module {module} in this folder or in its src/")
 
@@ -152,12 +149,10 @@ def app_files():
     return [p for p in paths if p.is_file() and not hidden.match(p.as_posix())]
 
 
-def folders(source, flat):
-    """Return the folders that the build gets: those with code, of a flat app all."""
+def folders():
+    """Return the folders that the build gets. pyproject.toml chooses among them."""
     names = {path.parts[0] for path in app_files() if len(path.parts) > 1}
-    names -= {*UNNEEDED.split()}
-    coded = {name for name in names if [*Path(name).glob("*.py")]}
-    return sorted(names if flat else coded | {source.parts[0]} & names)
+    return sorted(names - {*UNNEEDED.split()})
 
 
 def is_flat(toml):
@@ -215,19 +210,17 @@ def pattern_files(args, names):
     for source in (path for pattern in patterns for path in HELLO.glob(pattern)):
         name = source.relative_to(HELLO).as_posix()
         own = is_adopted(name) and not args.update
-        if source.is_file() and not (own and not Path(name).exists()):
+        # A file that the owner has deleted stays away.
+        if Path(name).exists() or not own:
             files[name] = put_in(read(name if own else source), args, names)
     return files
 
 
 def put_in(text, args, names):
-    """Return a file of the pattern with the app's name, folders and Python in it."""
+    """Return a file of the pattern with the app's name and folders in it."""
     text = text.replace('"hello_app:create_app()"', json.dumps(args.app))
     text = text.replace("!hello_app\n", "")
     text = add(text, "\n*\n", [f"!{name}\n" for name in names])
-    if args.python_version:
-        python = rf"\g<1>{args.python_version}"
-        text = re.sub(r"(?m)^(FROM \S*python:)3\.\d+", python, text)
     if args.data:
         # The folder above it is made before USER, so it stays root's.
         lines = rf"WORKDIR {Path(args.data).parent}\n\g<1>WORKDIR {args.data}\n"
@@ -237,70 +230,49 @@ def put_in(text, args, names):
 
 
 def copy_context(folder, files):
-    """Copy what .dockerignore admits to a folder."""
-    text = files[".dockerignore"]
-    admitted = re.findall(r"(?m)^!((?!\*\*|docker$).+)", text)
-    tops = {path.parts[0] for pattern in admitted for path in Path().glob(pattern)}
-    hidden = re.findall(r"(?m)^!\*\*/.*(\..+)", text)
-    never = re.compile(r"\..*|__pycache__|.*\.egg-info")
+    """Copy what .dockerignore admits to a folder, and what names the dependencies."""
+    admitted = re.findall(r"(?m)^!(?!\*\*|docker$)(.+)", files[".dockerignore"])
+    patterns = [*admitted, *REQUIREMENTS, "uv.lock"]
+    tops = {path.parts[0] for pattern in patterns for path in Path().glob(pattern)}
+    never = shutil.ignore_patterns("__pycache__", "*.egg-info")
 
     def ignore(at, names):
-        deleted = {n for n in names if never.fullmatch(n) and n not in hidden}
-        return deleted | (set(names) - tops if at == "." else set())
+        return {*names} - tops if at == "." else never(at, names)
 
     shutil.copytree(".", folder, symlinks=True, ignore=ignore)
-    for name in ("pyproject.toml", "uv.lock"):
-        if text := files.get(name) or read(name):
-            (folder / name).write_text(text, encoding="utf-8")
+    if toml := files["pyproject.toml"]:
+        (folder / "pyproject.toml").write_text(toml, encoding="utf-8")
     (folder / "requirements").mkdir(exist_ok=True)
 
 
-def build_wheel(context, folder):
-    """Build the wheel, and return its path and what its backend asked for."""
+def build_wheel(context):
+    """Return the wheel's names, its metadata, and what its backend asked for."""
     frontend = HELLO.resolve() / "requirements/build.txt"
     command = ["uv", "run", "--no-project", f"--with-requirements={frontend}"]
     command += ["python", "-m", "build", "--wheel", "--installer=uv"]
-    printed = run([*command, f"--outdir={folder}"], context)
-    installed = re.findall(r"isolated environment:\n((?:  - .*\n)+)", printed)
-    wheel = next(folder.glob("*.whl"))
-    # A compiled wheel is of this machine's Python, and the lock is for the image's.
-    name = "-".join([*wheel.name.split("-")[:2], "py3-none-any.whl"])
-    return wheel.rename(folder / name), re.sub(" +- ", "", "".join(installed))
-
-
-def read_wheel(wheel):
-    """Return the names of a wheel's files, and its metadata."""
+    printed = run([*command, "--outdir=../wheel"], context)
+    requirements = re.findall(r"isolated environment:\n((?:  - .*\n)+)", printed)
+    backend = re.sub(" +- ", "", "".join(requirements))
+    wheel = next(context.glob("../wheel/*.whl"))
     with zipfile.ZipFile(wheel) as archive:
         names = archive.namelist()
         metadata = next(name for name in names if name.endswith("-info/METADATA"))
-        return names, archive.read(metadata).decode()
+        return names, archive.read(metadata).decode(), backend
 
 
-def lock(context, args, uv_options, backend, wheel, metadata):
+def lock(context, args, uv_options, backend, metadata):
     """Return the two lock files. Versions that a lock has stay, where they can."""
-    upgrades = [f"--upgrade-package={name}" for name in args.upgrade_package]
-    upgrades += ["--upgrade"] if args.upgrade else []
-    chosen = [f"--extra={name}" for name in args.extra]
-    chosen += [f"--group={name}" for name in args.group]
-    again = " ".join(["python3", f"{HELLO}/adopt.py", f"'{args.app}'", *chosen])
+    again = " ".join([f"python3 {HELLO}/adopt.py '{args.app}'", *args.chosen])
     command = ["uv", "pip", "compile", "--universal", "--generate-hashes", "-"]
-    command += [f"--custom-compile-command={again}", *uv_options, *upgrades]
+    command += [f"--custom-compile-command={again}", *uv_options]
     build, runtime = "requirements/build.txt", "requirements/runtime.txt"
     names = f"build\ninstaller\n{backend}"
     run([*command, f"--output-file={build}"], context, names)
-
     keep_versions(context / runtime)
-    if Path("uv.lock").exists():
-        export = ["uv", "export", "--no-dev", "--no-emit-project", *chosen]
-        export += upgrades or ["--frozen"]
-        run([*export, "--output-file=exported"], context)
-        sources, names = ["exported"], ""
-    else:
-        sources, names = dependencies(context, args, wheel, metadata)
+    sources, names = dependencies(context, args, metadata)
     command += [f"--output-file={runtime}", *sources]
     compile_with_gunicorn(command, context, names)
-    names = [name for name in (build, runtime, "uv.lock") if (context / name).exists()]
-    return {name: read(context / name) for name in names}
+    return {name: read(context / name) for name in (build, runtime, "uv.lock")}
 
 
 def compile_with_gunicorn(command, context, names):
@@ -327,22 +299,25 @@ def keep_versions(path):
     path.write_text("\n".join(name + versions[name] for name in versions))
 
 
-def dependencies(context, args, wheel, metadata):
+def dependencies(context, args, metadata):
     """Return what names the dependencies: arguments of uv, and requirements."""
-    groups = [f"--group={name}" for name in args.group]
+    if Path("uv.lock").exists():
+        export = ["uv", "export", "--no-dev", "--no-emit-project", *args.chosen]
+        export += args.upgrades or ["--frozen"]
+        run([*export, "--output-file=exported"], context)
+        return ["exported"], ""
     if re.search(r"(?m)^Requires-Dist: (?!.*extra ==)", metadata):
-        name = re.search("(?m)^Name: (.*)", metadata)[1]
-        requirement = f"{name}[{','.join(args.extra)}] @ {wheel.as_uri()}"
-        return [f"--no-emit-package={name}", *groups], requirement
+        project = "pyproject.toml" if read("pyproject.toml") else "setup.py"
+        return [project, *args.chosen], ""
     if packages := tomllib.loads(read("Pipfile")).get("packages"):
-        return groups, "\n".join(pipfile_line(*item) for item in packages.items())
-    for pattern in REQUIREMENTS.split():
+        lines = [pipfile_line(*item) for item in packages.items()]
+        return args.chosen, "\n".join(lines)
+    for pattern in REQUIREMENTS:
         for path in Path().glob(pattern):
-            shutil.copy(path, context / path)
-            return [str(path), *groups], ""
+            return [str(path), *args.chosen], ""
     raise SystemExit(
         "No file names the dependencies. This reads pyproject.toml, setup.py, "
-        "setup.cfg, Pipfile and requirements.txt, but nothing of conda or pixi."
+        "Pipfile, requirements.txt, requirements/prod.txt and requirements.in."
     )
 
 
@@ -364,22 +339,15 @@ def locked(text):
 
 
 def without_wheel(context, python):
-    """Return the locked packages that the image's build has to compile."""
+    """Return the locked packages that the image's build has to compile.
+
+    It ends where a package has neither a wheel nor a source.
+    """
     command = ["uv", "pip", "install", "--dry-run", "--no-deps", "--target=none"]
-    command += [f"--python-version={python}", "--python-platform=linux"]
-    command += ["--requirement=requirements/runtime.txt"]
-    run(command, context)  # ends where a package has neither a wheel nor a source
-    packages = []
-    while True:
-        sources = [f"--no-binary={name}" for name in packages]
-        try:
-            run([*command, "--only-binary=:all:", *sources], context)
-            return packages
-        except SystemExit as error:
-            name = re.search(r"require ([\w.-]+)==|$", str(error))[1]
-            if name is None or name in packages:
-                raise
-            packages.append(name)
+    command += [f"--python-version={python}", "--python-platform=linux", "--verbose"]
+    printed = run([*command, "--requirement=requirements/runtime.txt"], context)
+    # uv names the file of each package that it would install.
+    return re.findall(r"Selecting: ([\w.-]+)==.*(?<!\.whl)\)", printed)
 
 
 def run(command, folder, text=None):
@@ -396,8 +364,7 @@ def run(command, folder, text=None):
 
 def last_error(printed):
     """Return the last error that a command printed, in one line."""
-    for advice in ("\nhint: ", "\nTIP "):
-        printed = printed.partition(advice)[0]
+    printed = re.split(r"\n(?:hint: |TIP )", printed)[0]
     start = r"\n(?=[\w.]*(?:Error|Exception|error): |ERROR Source|\* )"
     return " ".join(re.split(start, f"\n{printed}")[-1].split())
 
@@ -415,22 +382,23 @@ def entries():
 def pointer(error):
     """Return, in parentheses, the line of ADOPTING.md that has a text of an error."""
     lines = entries()
-    texts = sorted([text for text in lines if text in error], key=len)
-    return f" ({lines[texts[-1]]})" if texts else ""
+    texts = [text for text in lines if text in error]
+    return f" ({lines[max(texts, key=len)]})" if texts else ""
 
 
 def write(files):
     """Write what has changed. The first time, an app's own file is kept as .orig."""
-    own = [name for name in files if os.path.lexists(name) and not is_adopted(name)]
-    own = {*own} - {"uv.lock"}
+    own = {name for name in files if Path(name).exists() and not is_adopted(name)}
     for name in [name for name in files if files[name] != read(name)]:
-        if name in own:
+        line = f"wrote {name}"
+        if name in own - {"uv.lock"}:
             Path(name).rename(f"{name}.orig")
+            line += f" (yours is now {name}.orig)" + pointer(name)
         Path(name).parent.mkdir(exist_ok=True)
         Path(name).write_text(files[name], encoding="utf-8", newline="\n")
         if (HELLO / name).exists():
             shutil.copymode(HELLO / name, name)
-        print(f"wrote {name}" + f" (yours is now {name}.orig)" * (name in own))
+        print(line)
 
 
 def left_out(packed):
@@ -447,32 +415,20 @@ def left_out(packed):
     return [f"{name} ({counts[name]})" if name[-1] == "/" else name for name in names]
 
 
-def set_by(dockerfile):
-    """Return what another Dockerfile sets and installs."""
-    lines = r"(?m)^(?:ENV|VOLUME|EXPOSE|ENTRYPOINT|CMD) .*|apt\S* .*?install [^&;\n]*"
-    return re.findall(lines, re.sub(r" *\\\n *", " ", dockerfile))
-
-
-def read_facts(packed, metadata, compiled):
-    """Return {text of ADOPTING.md: what of this app it is about}."""
-    dockerfile = read("Dockerfile.orig" if is_adopted() else "Dockerfile")
-    return {
-        "Dockerfile": set_by(dockerfile),
-        "Requires-Python": re.findall(r"Requires-Python: .*< *3\.\d.*", metadata),
-        "No wheel": compiled,
-        "Left out of the image": left_out(packed),
-    }
-
-
-def print_facts(packages, facts):
+def print_facts(packages, packed, metadata, compiled):
     """Print what ADOPTING.md has a line about: packages, files, and other facts."""
-    names = packages | {*os.listdir()}
+    names = packages | {*os.listdir()} - {"Dockerfile"}
     by_line = {}
     for text, line in entries().items():
-        if text in names and text != "Dockerfile":
+        if text in names:
             by_line.setdefault(line, []).append(text)
     for line, texts in by_line.items():
         print(f"{', '.join(texts)} ({line})")
+    facts = {
+        "Requires-Python": re.findall(r"Requires-Python: .*(< *3\.\d.*)", metadata),
+        "No wheel": compiled,
+        "Left out of the image": left_out(packed),
+    }
     for text in filter(facts.get, facts):
         print(f"{text}: {', '.join(facts[text])}{pointer(text)}")
 

@@ -56,18 +56,10 @@ def versions(name="runtime"):
 # Pure functions
 
 
-@pytest.mark.parametrize(
-    ("app", "source"),
-    [
-        ("shop:app", "shop.py"),
-        ("gallery.factory:create_app()", "src/gallery/factory.py"),
-        ("src.gallery:app", "src/gallery/__init__.py"),
-    ],
-)
-def test_module_is_looked_for_here_and_in_src(folder, app, source):
-    write({"shop.py": FLASK, "src/gallery/factory.py": "def create_app(): ..."})
-    write({"src/gallery/__init__.py": "from .factory import *"})
-    assert adopt.find_module(app) == Path(source)
+@pytest.mark.parametrize("source", ["a/b.py", "src/a/b.py", "src/a/b/__init__.py"])
+def test_module_is_looked_for_here_and_in_src(folder, source):
+    write({source: FLASK})
+    assert adopt.find_module("a.b:app") == Path(source)
 
 
 @pytest.mark.parametrize(
@@ -87,50 +79,30 @@ def test_wrong_app_is_named(folder, app, message):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"data": "data"}, "--data takes an absolute path, such as /data"),
-        ({"allow": ["none"]}, "--allow: there is no none in this folder"),
-        ({}, "docker is a file; the pattern needs this folder"),
-        ({"update": True}, "--update writes over your files: commit them to git first"),
+        (["--data=data"], "--data takes an absolute path, such as /data"),
+        (["--allow=none"], "--allow: there is no none in this folder"),
+        (["--update"], "--update writes over your files: commit them to git first"),
     ],
 )
-def test_wrong_argument_is_named(folder, monkeypatch, arguments, message):
-    monkeypatch.setattr("shutil.which", str)
-    if not arguments:
-        write({"docker": ""})
-    args = argparse.Namespace(**{"data": "", "allow": [], "update": False} | arguments)
-    with pytest.raises(SystemExit, match=message):
-        adopt.check(args)
+def test_wrong_argument_is_named(folder, arguments, message):
+    write({"shop.py": FLASK})
+    assert put_in("shop:app", *arguments, status=1) == f"{message}\n"
 
 
-@pytest.mark.parametrize(
-    ("files", "flat"),
-    [
-        ({}, True),
-        ({"setup.cfg": "[flake8]\n"}, True),
-        ({"setup.cfg": "[metadata]\n"}, False),
-        ({"setup.py": ""}, False),
-        ({"pyproject.toml": "[tool.black]\n"}, True),
-        ({"pyproject.toml": "[project]\n"}, True),
-        ({"pyproject.toml": "[tool.setuptools]\n"}, False),
-        ({"pyproject.toml": "[build-system]\n"}, False),
-    ],
-)
-def test_app_is_flat_if_nothing_makes_a_package_of_it(folder, files, flat):
-    write(files)
-    assert adopt.is_flat(files.get("pyproject.toml", "")) == flat
+def test_app_is_flat_if_nothing_makes_a_package_of_it(folder):
+    """A linter's setup.cfg and a project's name do not."""
+    write({"setup.cfg": "[flake8]\n"})
+    assert adopt.is_flat("[project]\n[tool.black]\n")
+    assert not adopt.is_flat("[build-system]\n")
+    write({"setup.cfg": "[metadata]\n"})
+    assert not adopt.is_flat("")
 
 
-def test_build_gets_the_folders_of_a_flat_app_and_the_code_of_another(folder):
-    write(dict.fromkeys(["pages/a.py", "assets/a.css", "tests/a.py", ".git/x"], ""))
-    assert adopt.folders(Path("app.py"), flat=True) == ["assets", "pages"]
-    assert adopt.folders(Path("assets/app.py"), flat=False) == ["assets", "pages"]
-    assert adopt.folders(Path("app.py"), flat=False) == ["pages"]
-
-
-def test_folder_that_git_ignores_stays_out(folder):
-    write({"uploads/a": "", "lib/a.py": "", ".gitignore": "uploads\n"})
+def test_build_gets_folders_but_tests_and_what_git_ignores(folder):
+    write(dict.fromkeys(["pages/a", "assets/a", "tests/a", "uploads/a"], ""))
+    write({".gitignore": "uploads\n"})
     subprocess.run(["git", "init", "--quiet"], check=True)
-    assert adopt.folders(Path("app.py"), flat=True) == ["lib"]
+    assert adopt.folders() == ["assets", "pages"]
 
 
 def test_pyproject_without_a_backend_gets_one(folder):
@@ -140,22 +112,18 @@ def test_pyproject_without_a_backend_gets_one(folder):
     wheel = table["tool"]["hatch"]["build"]["targets"]["wheel"]
     assert table["project"] == {"name": "shop", "version": "1"}
     assert wheel["include"] == ["/lib", "/*.py"] and wheel["sources"] == ["src"]
-    assert table["tool"]["uv"] == {"package": False}
-    assert adopt.packaged(text, ["lib", "data"], Path("app.py")).count('"/lib"') == 1
+
+
+def test_broken_pyproject_is_named():
     with pytest.raises(SystemExit, match=r"pyproject.toml: .*line 1"):
-        adopt.packaged("[x\n", [], Path("app.py"))
+        adopt.tables("[x\n")
 
 
-def test_options_edit_the_pattern_and_the_owners_file_once():
-    args = argparse.Namespace(app="a:b", data="/usr/local/var/x", python_version="3.13")
-    pattern = (ROOT / "Dockerfile").read_text()
-    owners = "FROM registry/python:3.12\nUSER me\n"
-    for text, user in (pattern, "10001:10001"), (owners, "me"):
-        edited = adopt.put_in(text, args, [])
-        lines = f"\nWORKDIR /usr/local/var\nUSER {user}\nWORKDIR /usr/local/var/x\n"
-        assert edited.count(lines) == text.count("USER ")
-        assert edited.count("python:3.13") == text.count("python:3.1")
-        assert adopt.put_in(edited, args, []) == edited
+def test_data_folder_enters_the_owners_dockerfile_once():
+    args = argparse.Namespace(app="a:b", data="/var/x")
+    edited = adopt.put_in("USER me\n", args, [])
+    assert edited == "WORKDIR /var\nUSER me\nWORKDIR /var/x\n"
+    assert adopt.put_in(edited, args, []) == edited
 
 
 def test_files_that_the_wheel_lacks_are_counted_by_folder(folder):
@@ -166,13 +134,11 @@ def test_files_that_the_wheel_lacks_are_counted_by_folder(folder):
 
 
 def test_wheel_is_built_from_what_the_image_build_gets(folder, tmp_path):
-    """Hidden files are deleted, but for those that .dockerignore names."""
-    names = ["static/.well-known/a", "static/.env", "app.py", "uploads/a", "docker/a"]
-    write(dict.fromkeys([*names, "static/__pycache__/a"], ""))
-    lines = "*\n!static\n!*.py\n!docker\n**/.*\n!**/.well-known\n"
-    adopt.copy_context(tmp_path / "context", {".dockerignore": lines})
-    paths = (tmp_path / "context").rglob("*")
-    assert {path.name for path in paths if path.is_file()} == {"a", "app.py"}
+    write(dict.fromkeys(["static/a", "app.py", "uploads/a", "docker/a", ".env"], ""))
+    files = {".dockerignore": "*\n!static\n!*.py\n!docker\n", "pyproject.toml": ""}
+    adopt.copy_context(tmp_path / "context", files)
+    names = {path.name for path in (tmp_path / "context").iterdir()}
+    assert names == {"static", "app.py", "requirements"}
 
 
 def test_reason_is_the_last_error_of_a_log_and_its_line(folder):
@@ -190,25 +156,19 @@ def test_lock_that_gunicorn_cannot_serve_is_refused():
         adopt.locked("gunicorn==27\n")
 
 
-@pytest.mark.parametrize(
-    ("value", "line"),
-    [
-        ("*", "x[]"),
-        ("==1.*", "x[]==1.*"),
-        ({"version": ">1", "extras": ["a", "b"]}, "x[a,b]>1"),
-    ],
-)
-def test_line_of_a_pipfile_becomes_a_requirement(value, line):
-    assert adopt.pipfile_line("x", value) == line
+def test_line_of_a_pipfile_becomes_a_requirement():
+    assert adopt.pipfile_line("x", "*") == "x[]"
+    assert (
+        adopt.pipfile_line("x", {"version": ">1", "extras": ["a", "b"]}) == "x[a,b]>1"
+    )
 
 
 def test_versions_of_other_locks_win(folder):
     """They replace the earlier lock's, and what only that has stays."""
     poetry = '[[package]]\nname = "click"\nversion = "8.1.7"\n'
     pipenv = '{"default": {"jinja2": {"version": "==3.1.5"}}}'
-    write(
-        {"poetry.lock": poetry, "Pipfile.lock": pipenv, "old": "click==8\nflask==3 ;\n"}
-    )
+    locks = {"poetry.lock": poetry, "Pipfile.lock": pipenv}
+    write(locks | {"old": "click==8\nflask==3 ;\n"})
     adopt.keep_versions(Path("old"))
     assert Path("old").read_text() == "click==8.1.7\nflask==3\njinja2==3.1.5"
 
@@ -222,29 +182,19 @@ def test_last_error_is_one_line():
     ("error", "title"),
     [
         ("KeyError: 'SECRET_KEY'", "Variables"),
-        ("(sqlite3.OperationalError) unable to open database file", "A data folder"),
-        ("OSError: [Errno 30] Read-only file system: 'log.txt'", "A data folder"),
-        (
-            "[Errno 30] Read-only file system: '/usr/local/lib/x'",
-            "Files made in a pack",
-        ),
-        (
-            "ImportError: libpq.so.5: cannot open shared object file",
-            "Debian's packages",
-        ),
-        ("libmariadb.so.3 => not found", "Debian's packages"),
+        ("unable to open database file", "A data folder"),
+        ("Read-only file system: 'log.txt'", "A data folder"),
+        ("Read-only file system: '/usr/local/lib/x'", "Files made in a pack"),
+        ("libpq.so.5: cannot open shared object file", "Debian's packages"),
         ("No module named 'pkg_resources'", "setuptools"),
         ("No module named 'config'", "A missing module"),
         ("module 'ast' has no attribute 'Str'", "Old packages"),
-        ("Error: Path doesn't exist: migrations", "Migrations"),
-        ("ImportError: cannot import name 'run' from 'profile'", "Names"),
+        ("Path doesn't exist: migrations", "Migrations"),
+        ("cannot import name 'run' from 'profile'", "Names"),
         ("cannot import name 'url_quote' from 'werkzeug.urls'", "Old packages"),
-        ("Building a package is not possible in non-package mode", "Poetry"),
-        ("sqlite3.OperationalError: database is locked", "SQLite"),
-        ("create_app() takes 0 positional arguments but 2 were given", "A factory"),
     ],
 )
-def test_error_leads_to_the_line_that_has_its_text(folder, error, title):
+def test_error_leads_to_the_line_that_has_its_text(error, title):
     number = int(re.search(r"ADOPTING.md:(\d+)\)", adopt.pointer(error))[1])
     page = (ROOT / "ADOPTING.md").read_text().splitlines()
     assert page[number - 1].startswith(f"- **{title}")
@@ -266,12 +216,10 @@ def test_flat_app(folder):
             "app.py": FLASK,
             "pages/home.py": "",
             "assets/a.css": "",
-            "static/.well-known/a": "",
-            "static/.env": "",
             "tests/test_a.py": "",
             "words.json": "{}",
             "Procfile": "web: gunicorn app:app\n",
-            "Dockerfile": "RUN apt-get install -y \\\n graphviz\nCMD flask run\n",
+            "Dockerfile": "CMD flask run\n",
             "requirements/base.txt": "flask\ncrcmod\n",
             "requirements/prod.txt": "-r base.txt\ngunicorn==20.1.0\n",
         }
@@ -281,13 +229,12 @@ def test_flat_app(folder):
     lines = [re.sub(r"\(\S+md:\d+", "(LINE", line) for line in printed.splitlines()]
     assert [line for line in lines if "docker/" not in line] == [
         "gunicorn>=27.0.1 takes the place of the app's older one",
-        "wrote Dockerfile (yours is now Dockerfile.orig)",
+        "wrote Dockerfile (yours is now Dockerfile.orig) (LINE)",
         "wrote .dockerignore",
         "wrote pyproject.toml",
         "wrote requirements/build.txt",
         "wrote requirements/runtime.txt",
         "Procfile (LINE)",
-        "Dockerfile: apt-get install -y graphviz, CMD flask run (LINE)",
         "No wheel: crcmod (LINE)",
         "Left out of the image: Procfile, words.json (LINE)",
         "docker build -t shop . && docker build --target bare -t shop:bare .",
@@ -319,19 +266,19 @@ def test_uv_project(folder):
 def test_package_with_a_hook(folder):
     """The build lock has what the backend and its hook ask for."""
     hook = "from hatchling.builders.hooks.plugin.interface import BuildHookInterface\n"
-    hook += "class Pages(BuildHookInterface):\n    page = open('pages/index.md')\n"
+    hook += "class Pages(BuildHookInterface):\n    page = open('index.md')\n"
     backend = '[build-system]\nrequires = ["hatchling"]\n'
     backend += 'build-backend = "hatchling.build"\n' + PROJECT.format("")
     backend += '[tool.hatch.build.hooks.custom]\ndependencies = ["markdown"]\n'
-    files = {"pyproject.toml": backend, "hatch_build.py": hook, "pages/index.md": ""}
+    files = {"pyproject.toml": backend, "hatch_build.py": hook, "index.md": ""}
     write(files | {"plaza/shop/__init__.py": FLASK})
     before = contents()
     error = put_in("plaza.shop:app", status=1)
     assert error.count("\n") == 1 and re.search(r"index.md' \(\S+md:\d+\)$", error)
     assert contents() == before
-    put_in("--allow=pages", "plaza.shop:app")
+    put_in("--allow=index.md", "plaza.shop:app")
     assert {"build", "installer", "hatchling", "markdown"} < versions("build").keys()
-    assert "\n*\n!pages\n!plaza\n" in Path(".dockerignore").read_text()
+    assert "\n*\n!index.md\n!plaza\n" in Path(".dockerignore").read_text()
 
 
 SETUP = "from setuptools import setup\n"
@@ -340,7 +287,7 @@ SETUP += "setup(name='shop', packages=['shop'], install_requires=['flask'])\n"
 
 def test_owners_edits_survive_every_run(folder):
     """A later run puts into them what it is asked for. --update takes them away."""
-    write({"setup.py": SETUP, "shop/__init__.py": FLASK, "x/y": ""})
+    write({"setup.py": SETUP, "shop/__init__.py": FLASK, "x": ""})
     put_in("shop:app")
     dockerfile = Path("Dockerfile").read_text().replace("USER", "ENV A=b\nUSER")
     Path("Dockerfile").write_text(dockerfile)
