@@ -317,7 +317,8 @@ def dependencies(context, args, metadata):
             return [str(path), *args.chosen], ""
     raise SystemExit(
         "No file names the dependencies. This reads pyproject.toml, setup.py, "
-        "Pipfile, requirements.txt, requirements/prod.txt and requirements.in."
+        "Pipfile, requirements.txt, requirements/prod.txt and requirements.in, but "
+        "nothing of conda or pixi."
     )
 
 
@@ -393,12 +394,18 @@ def write(files):
         line = f"wrote {name}"
         if name in own - {"uv.lock"}:
             Path(name).rename(f"{name}.orig")
-            line += f" (yours is now {name}.orig)" + pointer(name)
+            line += f" (yours is now {name}.orig)"
         Path(name).parent.mkdir(exist_ok=True)
         Path(name).write_text(files[name], encoding="utf-8", newline="\n")
         if (HELLO / name).exists():
             shutil.copymode(HELLO / name, name)
         print(line)
+
+
+def set_by(dockerfile):
+    """Return what another Dockerfile sets and installs."""
+    lines = r"(?m)^(?:ENV|VOLUME|EXPOSE|ENTRYPOINT|CMD) .*|apt\S* .*?install [^&;\n]*"
+    return re.findall(lines, re.sub(r" *\\\n *", " ", dockerfile))
 
 
 def left_out(packed):
@@ -425,6 +432,7 @@ def print_facts(packages, packed, metadata, compiled):
     for line, texts in by_line.items():
         print(f"{', '.join(texts)} ({line})")
     facts = {
+        "Dockerfile": set_by(read("Dockerfile.orig")),
         "Requires-Python": re.findall(r"Requires-Python: .*(< *3\.\d.*)", metadata),
         "No wheel": compiled,
         "Left out of the image": left_out(packed),

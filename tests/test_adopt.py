@@ -229,12 +229,13 @@ def test_flat_app(folder):
     lines = [re.sub(r"\(\S+md:\d+", "(LINE", line) for line in printed.splitlines()]
     assert [line for line in lines if "docker/" not in line] == [
         "gunicorn>=27.0.1 takes the place of the app's older one",
-        "wrote Dockerfile (yours is now Dockerfile.orig) (LINE)",
+        "wrote Dockerfile (yours is now Dockerfile.orig)",
         "wrote .dockerignore",
         "wrote pyproject.toml",
         "wrote requirements/build.txt",
         "wrote requirements/runtime.txt",
         "Procfile (LINE)",
+        "Dockerfile: CMD flask run (LINE)",
         "No wheel: crcmod (LINE)",
         "Left out of the image: Procfile, words.json (LINE)",
         "docker build -t shop . && docker build --target bare -t shop:bare .",
