@@ -18,7 +18,7 @@ test-image: .venv/dev ## test any image: make test-image IMAGE=name PATHS="/ /lo
 		--override-ini=addopts= --capture=no --assert=plain --image="$(IMAGE)" \
 		--paths="$(or $(PATHS),/)" --options="$(OPTIONS)" tests/test_image.py
 
-lint: .venv/dev .venv/tools ## check the code, the scripts, the Dockerfiles, the manifest and the workflows
+lint: .venv/dev .venv/tools ## check the code, scripts, Dockerfiles, workflows and the manifest
 	.venv/bin/ruff check
 	.venv/bin/ruff format --check
 	@# A cd or a RUN more is plainer than what these three ask for, and Debian's sh has no pipefail.
