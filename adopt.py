@@ -21,6 +21,7 @@ HELLO = Path(os.path.relpath(Path(__file__).parent))
 GUNICORN = "gunicorn>=27.0.1"
 # Folders that the image does not need.
 UNNEEDED = "build deploy dist docker docs env instance node_modules requirements tests"
+UNNEEDED += " venv"
 # Files whose absence from the image surprises nobody.
 EXPECTED = r"(?i)readme|licen|pyproject|setup\.|manifest|requirements|docker|deploy/"
 EXPECTED += r"|compose|pipfile|tests?/|.*(\.lock|\.orig)$"
@@ -119,7 +120,9 @@ def check(args):
         if os.path.isfile(name):
             raise SystemExit(f"{name} is a file; the pattern needs this folder")
     if args.update and git("status", "--porcelain", ".") != "":
-        raise SystemExit("--update writes over your files: commit them to git first")
+        raise SystemExit(
+            "--update writes over your files: commit all of them to git first"
+        )
 
 
 def git(*arguments):
@@ -143,9 +146,9 @@ def is_adopted(name="docker/probe.py"):
 
 def app_files():
     """Return the files that git does not ignore, or all; hidden ones are left out."""
-    listing = git("ls-files", "--cached", "--others", "--exclude-standard") or ""
-    paths = map(Path, listing.splitlines()) if listing else Path().rglob("*")
-    hidden = re.compile(r"(.*/)?(\.|__pycache__)")
+    listing = git("ls-files", "-z", "--cached", "--others", "--exclude-standard")
+    paths = map(Path, listing.split("\0")) if listing else Path().rglob("*")
+    hidden = re.compile(r"(.*/)?(\.(?!well-known|vite)|__pycache__)")
     return [p for p in paths if p.is_file() and not hidden.match(p.as_posix())]
 
 
@@ -221,12 +224,26 @@ def put_in(text, args, names):
     text = text.replace('"hello_app:create_app()"', json.dumps(args.app))
     text = text.replace("!hello_app\n", "")
     text = add(text, "\n*\n", [f"!{name}\n" for name in names])
-    if args.data:
-        # The folder above it is made before USER, so it stays root's.
-        lines = rf"WORKDIR {Path(args.data).parent}\n\g<1>WORKDIR {args.data}\n"
-        user = r"(?m)^(?:WORKDIR .*\n)?(USER .*\n)(?:WORKDIR .*\n)?"
-        text = re.sub(user, lines, text)
+    if args.data and "\nUSER " in text:
+        text = put_in_data(text, args.data.rstrip("/"))
     return text
+
+
+def put_in_data(dockerfile, folder):
+    """Return a Dockerfile that makes a folder of the app's user, and starts in it.
+
+    COPY brings it, because WORKDIR would give it the date of the build.
+    """
+    make = "    && install --directory --owner=10001 --group=10001 /out/data"
+    text = re.sub(rf"(?m)^{make}.*\n", "", dockerfile)
+    dates = re.search(r"(?m)^    #.*\n    && python /docker/dates.py /out$", text)
+    if not dates:
+        raise SystemExit("Your Dockerfile is older than --data: add --update")
+    start = dates.start()
+    text = f"{text[:start]}{make}{folder} \\\n{text[start:]}"
+    user = r"(?m)^(?:COPY .*/out/data /\n)?(USER .*\n)(?:WORKDIR .*\n)?"
+    lines = rf"COPY --from=application /out/data /\n\g<1>WORKDIR {folder}\n"
+    return re.sub(user, lines, text)
 
 
 def copy_context(folder, files):

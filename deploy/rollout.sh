@@ -54,7 +54,7 @@ route_to_all() {
     reload
 }
 
-keep_old_image() { docker tag "$old_image" "$image"; }  # for the next docker compose up
+keep_old_image() { docker tag "$old_image" "$image" || true; }  # for the next docker compose up
 cancel() {
     keep_old_image
     unlock
@@ -95,7 +95,7 @@ old_image=$(docker inspect --format '{{.Image}}' $old | head -n 1)
 trap cancel EXIT
 [ $# -eq 0 ] || docker tag "$1" "$image"
 # The engine deletes an untagged image: the old one keeps a name until the next rollout.
-docker tag "$old_image" "$image-before"
+docker tag "$old_image" "$image-before" || say "A build has removed the old image: no way back."
 [ $# -gt 0 ] || docker compose build app
 export COMPOSE_PROGRESS=quiet  # from here on, nothing fails because nobody reads it
 trap undo EXIT

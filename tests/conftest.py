@@ -9,7 +9,7 @@ import uuid
 
 import pytest
 from layers import read_layers
-from servers import Compose, Container
+from servers import Compose, Container, Server
 from shell import ROOT, RUN, missing, run
 
 
@@ -18,6 +18,10 @@ def pytest_addoption(parser):
     add("--image", help="an image to test in place of hello's: each test is a claim")
     add("--paths", type=str.split, default=["/"], help="what to ask it for")
     add("--options", type=shlex.split, default=[], help="its options of docker run")
+
+
+def pytest_configure(config):
+    Server.path = config.option.paths[0]
 
 
 def pytest_generate_tests(metafunc):

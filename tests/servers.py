@@ -23,6 +23,8 @@ HARDENED = re.search(r"docker run .*?(--read-only.*) hello\n", README)[1].split(
 class Server(contextlib.AbstractContextManager):
     """What listens on `port` of this machine."""
 
+    path = "/"  # make test-image names another one, for an app that has no such page
+
     def __init__(self, port):
         self.port = port
 
@@ -35,13 +37,13 @@ class Server(contextlib.AbstractContextManager):
     def ended(self):
         return False
 
-    def request(self, path="/", method="GET", body=None, headers=None):
+    def request(self, path=None, method="GET", body=None, headers=None):
         """Return the status, headers and body of an answer.
 
         Raise OSError or HTTPException when there is no whole one.
         """
         with contextlib.closing(self.connect()) as connection:
-            connection.request(method, path, body, headers or {})
+            connection.request(method, path or self.path, body, headers or {})
             with connection.getresponse() as answer:
                 return answer.status, answer.headers, answer.read()
 
@@ -119,6 +121,11 @@ class Container(Server):
 
     def ended(self):
         return self.inspect("{{.State.Status}}") in ("exited", "dead")
+
+    def answers(self):
+        """Return any status, because nothing is in between that answers before it."""
+        with contextlib.suppress(OSError, http.client.HTTPException):
+            return self.request()[0]
 
     def wait_for_health(self):
         # An image may have no HEALTHCHECK.

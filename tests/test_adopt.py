@@ -120,9 +120,10 @@ def test_broken_pyproject_is_named():
 
 
 def test_data_folder_enters_the_owners_dockerfile_once():
-    args = argparse.Namespace(app="a:b", data="/var/x")
-    edited = adopt.put_in("USER me\n", args, [])
-    assert edited == "WORKDIR /var\nUSER me\nWORKDIR /var/x\n"
+    args = argparse.Namespace(app="a:b", data="/var/x/")
+    edited = adopt.put_in((ROOT / "Dockerfile").read_text(), args, [])
+    folder = "COPY --from=application /out/data /\nUSER 10001:10001\nWORKDIR /var/x\n"
+    assert edited.count(folder) == 2 and edited.count("/out/data/var/x ") == 1
     assert adopt.put_in(edited, args, []) == edited
 
 
@@ -300,7 +301,7 @@ def test_owners_edits_survive_every_run(folder):
     third = contents()
     edited = {name for name, text in first.items() if third[name] != text}
     assert edited == {"Dockerfile", ".dockerignore"}
-    user = "ENV A=b\nWORKDIR /\nUSER 10001:10001\nWORKDIR /data\n"
+    user = "ENV A=b\nCOPY --from=application /out/data /\nUSER 10001:10001\n"
     assert user in third["Dockerfile"] and "\n!x\n" in third[".dockerignore"]
     assert os.access("deploy/rollout.sh", os.X_OK)
 

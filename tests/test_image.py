@@ -167,8 +167,8 @@ def test_bad_setting_ends_the_start_with_one_line(gunicorn_alone, docker, start)
 
 
 def test_access_is_logged_at_once_in_one_line_of_stdout(docker, container):
-    container.request("/?logged")
-    container.wait(lambda: "/?logged" in container.log(), "the line of an access")
+    container.request(f"{container.path}?logged")
+    container.wait(lambda: "?logged" in container.log(), "the line of an access")
     lines = [
         line for line in docker("logs", container.id).splitlines() if "logged" in line
     ]

@@ -26,6 +26,6 @@ def test_server_that_was_frozen_for_35_s_answers(runtime, serve):
     with ThreadPoolExecutor() as clients:
         answers = [clients.submit(server.answers) for _ in range(8)]
         server.docker("unpause")
-    assert all(answer.result() for answer in answers)
+    assert {answer.result() for answer in answers} == {200}
     time.sleep(3)  # gunicorn looks for workers that hang once a second
     assert processes <= set(server.docker("top", "-o", "pid").split())

@@ -62,6 +62,11 @@ def test_image_before_the_last_rollout_comes_back_by_the_line_that_it_printed(co
     assert images(compose) == before
 
 
+def test_rollout_after_a_build_is_done_though_the_old_image_is_gone(compose):
+    compose.compose("build", "app")
+    check(rollout(compose), 0, "Rollout done")
+
+
 def test_image_that_does_not_start_is_undone(compose):
     before = compose.replicas()
     with every_request_answered(compose):
