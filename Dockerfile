@@ -4,10 +4,10 @@
 # 1. dependencies: a wheel of each locked package. Runs again only when the lock file changes.
 FROM python:3.14 AS dependencies
 COPY requirements/runtime.txt /
-# One date, and no debug symbols, which would name pip's build folder: its name is random.
+# One date. No debug symbols, because they contain the random name of pip's build folder.
 ENV SOURCE_DATE_EPOCH=315532800 CFLAGS="-O3 -g0" CXXFLAGS="-O3 -g0"
 RUN pip wheel --no-cache-dir --require-hashes --requirement runtime.txt --wheel-dir /wheels
-# pip has bytecode here, and none in slim, where it would start twice as slowly.
+# The line above left pip's bytecode. In slim pip has none, and needs twice the time to start.
 RUN cp --archive /usr/local/lib/python3.*/site-packages/pip /wheels
 
 # 2. application: the app's own wheel, unpacked. Runs again when the source changes.
@@ -39,8 +39,8 @@ RUN export SOURCE_DATE_EPOCH=315532800 \
 
 # 3. installed: slim with the locked wheels. They are bind-mounted, so no layer contains them.
 FROM python:3.14-slim AS installed
-# Scanners report pip. By exact names, because other packages are called pip... too. In a layer of
-# its own, because Docker's classic image store dates deletions.
+# pip goes, because scanners report it: by exact names, because other packages begin with pip too,
+# and in a layer of its own, because Docker's classic image store dates deletions.
 RUN cd /usr/local/lib/python3.*/site-packages \
     && rm -r pip pip-[0-9]* ../ensurepip /usr/local/bin/pip /usr/local/bin/pip3* \
     && touch --date=@0 . .. /usr/local/bin
@@ -49,7 +49,7 @@ RUN --mount=type=bind,from=dependencies,source=/wheels,target=/wheels \
     --mount=type=bind,source=docker/dates.py,target=/docker/dates.py \
     --mount=type=tmpfs,target=/tmp \
     touch /tmp/began \
-    # With SOURCE_DATE_EPOCH, Python checks bytecode by hash and not by date: dates.py changes it.
+    # With SOURCE_DATE_EPOCH Python checks bytecode by hash and not by date: dates.py changes it.
     && export SOURCE_DATE_EPOCH=315532800 PYTHONNODEBUGRANGES=1 \
     # The builder's pip. As it runs as root, Python keeps the bytecode of what it imports.
     && PYTHONPATH=/wheels python -m pip install --no-index --no-cache-dir \
@@ -64,7 +64,7 @@ RUN --mount=type=bind,from=dependencies,source=/wheels,target=/wheels \
     && echo 'app:x:10001:10001::/tmp:/usr/sbin/nologin' >> /etc/passwd \
     && echo 'app:x:10001:' >> /etc/group \
     && chmod 0755 /run/lock /var/tmp \
-    # Nothing in the layer has the date of this build. The engine itself dates /etc and /run.
+    # No date of this build stays. The engine dates /etc and /run when it mounts files there.
     && python /docker/dates.py . \
     && find /etc /usr /var -xdev -newer /tmp/began -exec touch --no-dereference --date=@0 {} + \
     && touch --date=@0 /etc /run

@@ -216,6 +216,8 @@ def pattern_files(args, names):
         # A file that the owner has deleted stays away.
         if Path(name).exists() or not own:
             files[name] = put_in(read(name if own else source), args, names)
+    for name in {"Dockerfile", ".dockerignore"} - files.keys():
+        raise SystemExit(f"{name} is missing: restore it, or add --update")
     return files
 
 
@@ -241,9 +243,9 @@ def put_in_data(dockerfile, folder):
         raise SystemExit("Your Dockerfile is older than --data: add --update")
     start = dates.start()
     text = f"{text[:start]}{make}{folder} \\\n{text[start:]}"
-    user = r"(?m)^(?:COPY .*/out/data /\n)?(USER .*\n)(?:WORKDIR .*\n)?"
-    lines = rf"COPY --from=application /out/data /\n\g<1>WORKDIR {folder}\n"
-    return re.sub(user, lines, text)
+    copy = "COPY --from=application /out/data /\n"
+    text = re.sub(rf"(?m)^{copy}(USER .*\n)WORKDIR .*\n", r"\g<1>", text)
+    return re.sub(r"(?m)^USER .*\n", rf"{copy}\g<0>WORKDIR {folder}\n", text)
 
 
 def copy_context(folder, files):
@@ -330,7 +332,7 @@ def dependencies(context, args, metadata):
         lines = [pipfile_line(*item) for item in packages.items()]
         return args.chosen, "\n".join(lines)
     for pattern in REQUIREMENTS:
-        for path in Path().glob(pattern):
+        for path in sorted(Path().glob(pattern), key=lambda path: len(path.name)):
             return [str(path), *args.chosen], ""
     raise SystemExit(
         "No file names the dependencies. This reads pyproject.toml, setup.py, "
@@ -400,16 +402,22 @@ def entries():
 def pointer(error):
     """Return, in parentheses, the line of ADOPTING.md that has a text of an error."""
     lines = entries()
-    texts = [text for text in lines if text in error]
+    whole = r"(?<![\w-]){}(?![\w-])"
+    texts = [text for text in lines if re.search(whole.format(re.escape(text)), error)]
     return f" ({lines[max(texts, key=len)]})" if texts else ""
 
 
 def write(files):
     """Write what has changed. The first time, an app's own file is kept as .orig."""
-    own = {name for name in files if Path(name).exists() and not is_adopted(name)}
-    for name in [name for name in files if files[name] != read(name)]:
+    changed = [name for name in files if files[name] != read(name)]
+    own = {name for name in changed if Path(name).exists() and not is_adopted(name)}
+    own -= {"uv.lock"}
+    for name in own:
+        if Path(f"{name}.orig").exists():
+            raise SystemExit(f"{name}.orig would be lost: rename it, and run this again")
+    for name in changed:
         line = f"wrote {name}"
-        if name in own - {"uv.lock"}:
+        if name in own:
             Path(name).rename(f"{name}.orig")
             line += f" (yours is now {name}.orig)"
         Path(name).parent.mkdir(exist_ok=True)
@@ -439,6 +447,13 @@ def left_out(packed):
     return [f"{name} ({counts[name]})" if name[-1] == "/" else name for name in names]
 
 
+def ignored(packed):
+    """Return the files of the wheel that git ignores, such as local settings."""
+    listing = git("ls-files", "-z", "--others", "--ignored", "--exclude-standard") or ""
+    names = {*packed, *(f"src/{name}" for name in packed)}
+    return sorted(names.intersection(listing.split("\0")))
+
+
 def print_facts(packages, packed, metadata, compiled):
     """Print what ADOPTING.md has a line about: packages, files, and other facts."""
     names = packages | {*os.listdir()} - {"Dockerfile"}
@@ -453,6 +468,7 @@ def print_facts(packages, packed, metadata, compiled):
         "Requires-Python": re.findall(r"Requires-Python: .*(< *3\.\d.*)", metadata),
         "No wheel": compiled,
         "Left out of the image": left_out(packed),
+        "In the image, though git ignores it": ignored(packed),
     }
     for text in filter(facts.get, facts):
         print(f"{text}: {', '.join(facts[text])}{pointer(text)}")

@@ -146,5 +146,7 @@ def size(count):
 
 
 def figure(value):
-    digits = 0 if value >= 100 or value == int(value) else 1 if value >= 2 else 2
-    return f"{value:,.{digits}f}"
+    for digits, limit in ((2, 2), (1, 100)):
+        if value != int(value) and round(value, digits) < limit:
+            return f"{value:,.{digits}f}"
+    return f"{value:,.0f}"

@@ -16,9 +16,9 @@ say() { echo "$@" >&2 || true; }  # whoever reads it may have gone
 # Remove the replicas that do not run, or restart in a loop: they never become healthy.
 remove_broken_replicas() {
     docker compose rm --force app > /dev/null
+    state='{{.State.Status}} {{gt .RestartCount 0}} {{with .State.Health}}{{.Status}}{{end}}'
     for id in $(replicas); do
-        health='{{with .State.Health}}{{.Status}}{{end}}'
-        case $(docker inspect --format "{{.State.Status}} {{gt .RestartCount 0}} $health" "$id") in
+        case $(docker inspect --format "$state" "$id") in
         restarting* | *"true starting") docker rm --force "$id" > /dev/null ;;
         esac
     done
@@ -103,9 +103,10 @@ route_to $old
 # --no-deps: a service that the app depends on would start again on its old image.
 docker compose up --detach --no-build --no-deps --no-recreate --wait \
     --scale app=$((2 * $(echo "$old" | wc -l))) app
+new=$(new_replicas)  # here, where a failure still undoes
 trap '' HUP INT TERM
-trap route_to_all EXIT
-route_to $(new_replicas)
+trap 'route_to_all; say "Half done: old and new replicas are serving."' EXIT
+route_to $new
 docker stop $old > /dev/null
 docker rm $old > /dev/null
 trap - EXIT

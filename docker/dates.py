@@ -9,10 +9,10 @@ import sys
 import zlib
 
 for folder in sys.argv[1:]:
-    for path, _, names in os.walk(folder):
+    for path, folders, names in os.walk(folder):
         os.utime(path, (0, 0))
-        for file in (os.path.join(path, name) for name in names):
-            if os.path.islink(file):
+        for file in (os.path.join(path, name) for name in names + folders):
+            if os.path.islink(file) or os.path.isdir(file):
                 date = 0
             else:
                 with open(file, "rb") as content:
