@@ -414,7 +414,7 @@ def write(files):
     own -= {"uv.lock"}
     for name in own:
         if Path(f"{name}.orig").exists():
-            raise SystemExit(f"{name}.orig would be lost: rename it, and run this again")
+            raise SystemExit(f"{name}.orig would be lost: rename it first")
     for name in changed:
         line = f"wrote {name}"
         if name in own:
