@@ -121,7 +121,7 @@ def check(args):
             raise SystemExit(f"{name} is a file; the pattern needs this folder")
     if args.update and git("status", "--porcelain", ".") != "":
         raise SystemExit(
-            "--update writes over your files: commit all of them to git first"
+            "--update writes over your files: commit them to git first"
         )
 
 
