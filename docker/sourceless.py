@@ -7,7 +7,8 @@ from importlib.util import cache_from_source
 
 MODE = py_compile.PycInvalidationMode.UNCHECKED_HASH
 
-for source in map(str, pathlib.Path().rglob("*.py")):
+# Sorted, because what a process has compiled before can change bytecode.
+for source in sorted(map(str, pathlib.Path().rglob("*.py"))):
     cached, bytecode = cache_from_source(source), f"{source}c"
     # A file that does not compile stays, because some packages contain templates.
     if os.path.exists(cached):
