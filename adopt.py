@@ -120,9 +120,7 @@ def check(args):
         if os.path.isfile(name):
             raise SystemExit(f"{name} is a file; the pattern needs this folder")
     if args.update and git("status", "--porcelain", ".") != "":
-        raise SystemExit(
-            "--update writes over your files: commit them to git first"
-        )
+        raise SystemExit("--update writes over your files: commit them to git first")
 
 
 def git(*arguments):
