@@ -51,7 +51,7 @@ class Server(contextlib.AbstractContextManager):
         with contextlib.suppress(OSError, http.client.HTTPException):
             return self.request()[0] < 500
 
-    def wait(self, condition, what, seconds=60):
+    def wait(self, condition, what, seconds=30):
         """Return the first true value of `condition()`; after the limit, fail."""
         deadline, pause = time.monotonic() + seconds, 0.02
         while not (value := condition()):
