@@ -70,6 +70,7 @@ def measure(folder):
     for name in STEPS:
         copy_sources(folder / name)
         weigh(results, name, folder / name, folder / "store")
+        results["packages"][name] = engine.packages(folder / "store")
         engine.build(tag(name), STEPS[name], folder / name)
     second = gallery(folder / "gallery")
     for name in GALLERY:
@@ -114,12 +115,11 @@ def gallery(folder):
 
 
 def weigh(results, name, source, store, prefix=""):
-    """Add an image's sizes, packages, and what it pushes after a code change."""
+    """Add an image's sizes, and what it pushes after a code change."""
     print(f"weigh {prefix}{name}", flush=True)
     _, manifest = engine.push(STEPS[name], source, store)
     results[prefix + "disk"][name] = engine.unpacked(manifest, store)
     results[prefix + "compressed"][name] = engine.compressed(manifest)
-    results[prefix + "packages"][name] = engine.packages(store)
     change_code(source)
     warm = engine.push(STEPS[name], source, store)[0]
     change_code(source)
