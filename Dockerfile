@@ -6,17 +6,15 @@ FROM python:3.14 AS dependencies
 COPY requirements/runtime.txt /
 # One date. No debug symbols, because they contain the random name of pip's build folder.
 ENV SOURCE_DATE_EPOCH=315532800 CFLAGS="-O3 -g0" CXXFLAGS="-O3 -g0"
-RUN pip wheel --no-cache-dir --require-hashes --requirement runtime.txt --wheel-dir /wheels
-# The line above left pip's bytecode. In slim pip has none, and needs twice the time to start.
-RUN cp --archive /usr/local/lib/python3.*/site-packages/pip /wheels
+RUN pip wheel --no-cache-dir --require-hashes --requirement runtime.txt --wheel-dir /wheels \
+    # pip now has bytecode. In slim it has none, and needs twice the time to start.
+    && cp --archive /usr/local/lib/python3.*/site-packages/pip /wheels
 
 # 2. application: the app's own wheel, unpacked. Runs again when the source changes.
 FROM python:3.14 AS application
 COPY requirements/build.txt /
 RUN pip install --no-cache-dir --require-hashes --requirement build.txt
 COPY . /src
-# A folder of its own, because BuildKit checksums all of the folder that COPY --from names.
-WORKDIR /out/app
 RUN export SOURCE_DATE_EPOCH=315532800 \
     # A tar or a git URL as context bypasses .dockerignore: no hidden file may reach the wheel.
     && find /src -mindepth 1 -name '.*' ! -name .well-known ! -name .vite -prune -exec rm -r {} + \
@@ -24,18 +22,8 @@ RUN export SOURCE_DATE_EPOCH=315532800 \
     && mv /src/docker / \
     # The lock pins the build backend, so its check is skipped: it takes a third of the build.
     && python -m build --wheel --no-isolation --skip-dependency-check --outdir /wheels /src \
-    && python -m installer --destdir . --compile-bytecode 0 /wheels/*.whl \
-    # bare needs the shared libraries of the app's own compiled code.
-    && mkdir /out/links && find . -name '*.so' -exec ldd {} + \
-        | sed -n 's/.* => \(\/.*\) (.*/\1/p' | sort -u > /out/links/libraries \
-    # Static files, the probe and the settings get a layer of their own: a code change does not
-    # push them again.
-    && install -D /docker/probe.py /out/static/usr/local/bin/probe \
-    && install -D --mode=644 --target-directory=/out/static/etc /docker/gunicorn.conf.py \
-    && find . -type d -name static -prune \
-        -exec cp --recursive --parents --target-directory=/out/static {} \; -exec rm -r {} \; \
-    # Every machine gives the same dates, so it makes the same layers.
-    && python /docker/dates.py /out
+    && python -m installer --destdir /out/app --compile-bytecode 0 /wheels/*.whl \
+    && sh /docker/split.sh
 
 # 3. installed: slim with the locked wheels. They are bind-mounted, so no layer contains them.
 FROM python:3.14-slim AS installed
@@ -44,30 +32,16 @@ FROM python:3.14-slim AS installed
 RUN cd /usr/local/lib/python3.*/site-packages \
     && rm -r pip pip-[0-9]* ../ensurepip /usr/local/bin/pip /usr/local/bin/pip3* \
     && touch --date=@0 . .. /usr/local/bin
+# With an epoch, Python checks bytecode by hash and not by date, because finish.sh changes dates.
 RUN --mount=type=bind,from=dependencies,source=/wheels,target=/wheels \
-    --mount=type=bind,source=docker/bytecode.py,target=/docker/bytecode.py \
-    --mount=type=bind,source=docker/dates.py,target=/docker/dates.py \
-    --mount=type=tmpfs,target=/tmp \
+    --mount=type=bind,source=docker,target=/docker --mount=type=tmpfs,target=/tmp \
     touch /tmp/began \
-    # With SOURCE_DATE_EPOCH Python checks bytecode by hash and not by date: dates.py changes it.
     && export SOURCE_DATE_EPOCH=315532800 PYTHONNODEBUGRANGES=1 \
-    # The builder's pip. As it runs as root, Python keeps the bytecode of what it imports.
+    # The builder's pip. It runs as root, so Python keeps the bytecode of what pip imports.
     && PYTHONPATH=/wheels python -m pip install --no-index --no-cache-dir \
         --root-user-action=ignore /wheels/*.whl \
-    # This adds the bytecode of what the packages import.
     && python /docker/bytecode.py \
-    # A shared library that slim lacks is named. The build goes on, because some are optional.
-    && cd /usr/local/lib/python3.*/site-packages \
-    && find . -type f -name '*.so*' -exec ldd /usr/local/bin/python3 {} + 2> /dev/null \
-        | awk '/:$/ {file = $1} /not found/ {print file, $1, "is missing: see ADOPTING.md"}' \
-    # The user has a name, and can write only to /tmp and /dev/shm.
-    && echo 'app:x:10001:10001::/tmp:/usr/sbin/nologin' >> /etc/passwd \
-    && echo 'app:x:10001:' >> /etc/group \
-    && chmod 0755 /run/lock /var/tmp \
-    # No date of this build stays. The engine dates /etc and /run when it mounts files there.
-    && python /docker/dates.py . \
-    && find /etc /usr /var -xdev -newer /tmp/began -exec touch --no-dereference --date=@0 {} + \
-    && touch --date=@0 /etc /run
+    && sh /docker/finish.sh
 
 # 4. bare: the app on Python and the libraries that it needs: docker build --target bare
 # An image from scratch inherits nothing, so it repeats what runtime declares.

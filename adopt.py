@@ -236,7 +236,7 @@ def put_in_data(dockerfile, folder):
     """
     make = "    && install --directory --owner=10001 --group=10001 /out/data"
     text = re.sub(rf"(?m)^{make}.*\n", "", dockerfile)
-    dates = re.search(r"(?m)^    #.*\n    && python /docker/dates.py /out$", text)
+    dates = re.search(r"(?m)^    && sh /docker/split.sh$", text)
     if not dates:
         raise SystemExit("Your Dockerfile is older than --data: add --update")
     start = dates.start()

@@ -7,15 +7,12 @@ Flask makes the ETag from date and size.
 import os
 import sys
 import zlib
+from pathlib import Path
 
-for folder in sys.argv[1:]:
-    for path, folders, names in os.walk(folder):
-        os.utime(path, (0, 0))
-        for file in (os.path.join(path, name) for name in names + folders):
-            if os.path.islink(file) or os.path.isdir(file):
-                date = 0
-            else:
-                with open(file, "rb") as content:
-                    # Before 1979, so that no tool that lowers later dates changes it.
-                    date = zlib.crc32(content.read()) >> 4
-            os.utime(file, (date, date), follow_symlinks=False)
+for folder in map(Path, sys.argv[1:]):
+    for path in [folder, *folder.rglob("*")]:
+        date = 0
+        if path.is_file() and not path.is_symlink():
+            # Before 1979, so that no tool that lowers later dates changes it.
+            date = zlib.crc32(path.read_bytes()) >> 4
+        os.utime(path, (date, date), follow_symlinks=False)

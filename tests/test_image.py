@@ -230,7 +230,7 @@ def test_user_can_write_to_tmp_and_its_volumes_alone(container):
 LEFT = r"(.*/)?(.*\.whl|pip|pip[3-][^/]*|ensurepip|\.cache)"
 LEFT += r"|.*bin/(cc|gcc|g\+\+|cpp|ld|as|make|git|curl|wget)"
 LEFT += r"|(?!.*site-packages/)(.*/)?(pyproject\.toml|Dockerfile|collect\.sh)"
-LEFT += r"|docker/(bytecode|dates|sourceless)\.py"
+LEFT += r"|docker/(bytecode|dates|finish|sourceless|split)\.\w+"
 SECRETS = (".env", ".git", "id_rsa", ".netrc", "pip.conf")
 
 
