@@ -21,6 +21,7 @@ SERVE = [line for line in COMMANDS if re.search("docker run|make run|flask run",
 ELSEWHERE = {"make test", "make reproduce", "deploy/rollout.sh"}
 ELSEWHERE |= {"docker compose up --detach --build --wait"}
 RESULTS = json.loads((ROOT / "benchmarks/results.json").read_text())
+PROSE = [*ROOT.glob("*.md"), *ROOT.glob("*/README.md")]
 PAGES = [page.read_text() for page in bench.READMES]
 
 
@@ -81,7 +82,7 @@ def test_ratio_in_a_sentence_is_the_median_of_the_rounds():
 
 
 def test_each_link_leads_somewhere():
-    for page in (*ROOT.glob("*.md"), ROOT / "benchmarks/README.md"):
+    for page in PROSE:
         # But for what is on the web, or in the pages that GitHub adds.
         links = re.findall(r"\]\((?!https:|\.\./\.\./)([^)]+)\)", page.read_text())
         for link in links:
@@ -98,7 +99,7 @@ def anchors(page):
     return {text.replace(" ", "-") for text in words}
 
 
-@pytest.mark.parametrize("page", [*ROOT.glob("*.md"), ROOT / "benchmarks/README.md"])
+@pytest.mark.parametrize("page", PROSE)
 def test_lines_of_prose_are_at_most_160_wide(page):
     text = re.sub("```.*?```", "", page.read_text(), flags=re.DOTALL)
     lines = [line for line in text.splitlines() if not line.startswith("|")]
