@@ -21,7 +21,7 @@ SERVE = [line for line in COMMANDS if re.search("docker run|make run|flask run",
 ELSEWHERE = {"make test", "make reproduce", "deploy/rollout.sh"}
 ELSEWHERE |= {"docker compose up --detach --build --wait"}
 RESULTS = json.loads((ROOT / "benchmarks/results.json").read_text())
-PROSE = [*ROOT.glob("*.md"), *ROOT.glob("*/README.md")]
+PROSE = [*ROOT.glob("*.md"), *ROOT.glob("[!.]*/README.md")]
 PAGES = [page.read_text() for page in bench.READMES]
 
 
