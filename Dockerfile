@@ -26,6 +26,7 @@ RUN export SOURCE_DATE_EPOCH=315532800 \
     && sh /docker/split.sh
 
 # 3. installed: slim with the locked wheels. They are bind-mounted, so no layer contains them.
+# Runs again when the lock file or docker/ changes.
 FROM python:3.14-slim AS installed
 # pip goes, because scanners report it: by exact names, because other packages begin with pip too,
 # and in a layer of its own, because Docker's classic image store dates deletions.
