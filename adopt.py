@@ -331,6 +331,7 @@ def dependencies(context, args, metadata):
         return args.chosen, "\n".join(lines)
     for pattern in REQUIREMENTS:
         for path in sorted(Path().glob(pattern), key=lambda path: len(path.name)):
+            print(f"read {path}")
             return [str(path), *args.chosen], ""
     raise SystemExit(
         "No file names the dependencies. This reads pyproject.toml, setup.py, "
@@ -441,7 +442,9 @@ def left_out(packed):
     for path in sorted(files - inside):
         absent = [folder for folder in path.parents if folder not in kept]
         counts[f"{absent[-1]}/" if absent else str(path)] += 1
-    names = [name for name in counts if not re.match(EXPECTED, name)]
+    # A file that ADOPTING.md names has a line of its own.
+    named = entries()
+    names = [n for n in counts if n not in named and not re.match(EXPECTED, n)]
     return [f"{name} ({counts[name]})" if name[-1] == "/" else name for name in names]
 
 

@@ -210,25 +210,26 @@ def test_texts_that_adopt_prints_are_in_the_page(folder):
 # Six apps
 
 
+FLAT = {
+    "app.py": FLASK,
+    "pages/home.py": "",
+    "assets/a.css": "",
+    "tests/test_a.py": "",
+    "words.json": "{}",
+    "Procfile": "web: gunicorn app:app\n",
+    "Dockerfile": "CMD flask run\n",
+    "requirements/base.txt": "flask\ncrcmod\n",
+    "requirements/prod.txt": "-r base.txt\ngunicorn==20.1.0\n",
+}
+
+
 def test_flat_app(folder):
     """Its data goes in, gunicorn's pin is taken over, and what is left out is named."""
-    write(
-        {
-            "app.py": FLASK,
-            "pages/home.py": "",
-            "assets/a.css": "",
-            "tests/test_a.py": "",
-            "words.json": "{}",
-            "Procfile": "web: gunicorn app:app\n",
-            "Dockerfile": "CMD flask run\n",
-            "requirements/base.txt": "flask\ncrcmod\n",
-            "requirements/prod.txt": "-r base.txt\ngunicorn==20.1.0\n",
-        }
-    )
-    dockerfile = Path("Dockerfile").read_text()
+    write(FLAT)
     printed = put_in("app:app", "--data=/data")
     lines = [re.sub(r"\(\S+md:\d+", "(LINE", line) for line in printed.splitlines()]
     assert [line for line in lines if "docker/" not in line] == [
+        "read requirements/prod.txt",
         "gunicorn>=27.0.1 takes the place of the app's older one",
         "wrote Dockerfile (yours is now Dockerfile.orig)",
         "wrote .dockerignore",
@@ -238,12 +239,12 @@ def test_flat_app(folder):
         "Procfile (LINE)",
         "Dockerfile: CMD flask run (LINE)",
         "No wheel: crcmod (LINE)",
-        "Left out of the image: Procfile, words.json (LINE)",
+        "Left out of the image: words.json (LINE)",
         "docker build -t shop . && docker build --target bare -t shop:bare .",
         "docker run -p 8080:8080 --rm --volume=shop:/data shop  # http://localhost:8080",
         'make -C ../hello test-image IMAGE=shop OPTIONS="--volume=shop:/data"',
     ]
-    assert Path("Dockerfile.orig").read_text() == dockerfile
+    assert Path("Dockerfile.orig").read_text() == FLAT["Dockerfile"]
     assert '\nwsgi_app = "app:app"\n' in Path("docker/gunicorn.conf.py").read_text()
     assert versions()["gunicorn"].startswith("27.")
 
