@@ -35,14 +35,20 @@ def push(arguments, source, store):
     blobs = store / "blobs/sha256"
     before = {path.name for path in blobs.glob("*")}
     (store / "index.json").unlink(missing_ok=True)
+    # The provenance that `docker buildx build --push` adds.
+    options = ["--provenance=mode=min", *arguments]
     output = "--output=type=oci,tar=false,compression=gzip,force-compression=true"
-    docker("build", f"{output},dest={store}", *arguments, cwd=source)
+    docker("build", f"{output},dest={store}", *options, cwd=source)
     pushed = [path for path in blobs.glob("*") if path.name not in before]
-    index = json.loads((store / "index.json").read_text())
-    while "manifests" in index:
-        digest = index["manifests"][0]["digest"].removeprefix("sha256:")
-        index = json.loads((blobs / digest).read_text())
-    return sum(path.stat().st_size for path in pushed), index
+    layout = json.loads((store / "index.json").read_text())
+    manifest = layout
+    while "manifests" in manifest:
+        layout["manifests"] = manifest["manifests"][:1]
+        digest = layout["manifests"][0]["digest"].removeprefix("sha256:")
+        manifest = json.loads((blobs / digest).read_text())
+    # syft reads no index in an index: this one names the image, without its provenance.
+    (store / "index.json").write_text(json.dumps(layout))
+    return sum(path.stat().st_size for path in pushed), manifest
 
 
 def compressed(manifest):
