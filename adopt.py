@@ -436,7 +436,8 @@ def left_out(packed):
     """Return the folders and files that the wheel lacks, with the number of files."""
     files = {*app_files()}
     names = {*packed, *(f"src/{name}" for name in packed)}
-    inside = {path for path in files if path.as_posix() in names}
+    scripts = {Path(name).name for name in packed if ".data/scripts/" in name}
+    inside = {p for p in files if p.as_posix() in names or p.name in scripts}
     kept = {Path()}.union(*(path.parents for path in inside))
     counts = Counter()
     for path in sorted(files - inside):
