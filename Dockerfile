@@ -6,9 +6,10 @@ FROM python:3.14 AS dependencies
 COPY requirements/runtime.txt /
 # One date. No debug symbols, because they contain the random name of pip's build folder.
 ENV SOURCE_DATE_EPOCH=315532800 CFLAGS="-O3 -g0" CXXFLAGS="-O3 -g0"
-RUN pip wheel --no-cache-dir --require-hashes --requirement runtime.txt --wheel-dir /wheels \
+# /out, because BuildKit checksums the whole folder that a mounted path lies in.
+RUN pip wheel --no-cache-dir --require-hashes --requirement runtime.txt --wheel-dir /out/wheels \
     # pip now has bytecode. In slim it has none, and needs twice the time to start.
-    && cp --archive /usr/local/lib/python3.*/site-packages/pip /wheels
+    && cp --archive /usr/local/lib/python3.*/site-packages/pip /out/wheels
 
 # 2. application: the app's own wheel, unpacked. Runs again when the source changes.
 FROM python:3.14 AS application
@@ -34,7 +35,7 @@ RUN cd /usr/local/lib/python3.*/site-packages \
     && rm -r pip pip-[0-9]* ../ensurepip /usr/local/bin/pip /usr/local/bin/pip3* \
     && touch --date=@0 . .. /usr/local/bin
 # With an epoch, Python checks bytecode by hash and not by date, because finish.sh changes dates.
-RUN --mount=type=bind,from=dependencies,source=/wheels,target=/wheels \
+RUN --mount=type=bind,from=dependencies,source=/out/wheels,target=/wheels \
     --mount=type=bind,source=docker,target=/docker --mount=type=tmpfs,target=/tmp \
     touch /tmp/began \
     && export SOURCE_DATE_EPOCH=315532800 PYTHONNODEBUGRANGES=1 \
