@@ -221,7 +221,8 @@ def pattern_files(args, names):
 
 def put_in(text, args, names):
     """Return a file of the pattern with the app's name and folders in it."""
-    text = text.replace('"hello_app:create_app()"', json.dumps(args.app))
+    app = f"wsgi_app = {json.dumps(args.app)}"
+    text = re.sub(r'(?m)^wsgi_app = ".*"$', lambda line: app, text)
     text = text.replace("!hello_app\n", "")
     text = add(text, "\n*\n", [f"!{name}\n" for name in names])
     if args.data and "\nUSER " in text:

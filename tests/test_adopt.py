@@ -119,6 +119,13 @@ def test_broken_pyproject_is_named():
         adopt.tables("[x\n")
 
 
+def test_app_of_a_later_run_takes_the_place_of_the_first():
+    settings = (ROOT / "docker/gunicorn.conf.py").read_text()
+    for app in ("shop:app", "shop:create_app('x')"):
+        settings = adopt.put_in(settings, argparse.Namespace(app=app, data=None), [])
+        assert f'\nwsgi_app = "{app}"\n' in settings
+
+
 def test_data_folder_enters_the_owners_dockerfile_once():
     args = argparse.Namespace(app="a:b", data="/var/x/")
     edited = adopt.put_in((ROOT / "Dockerfile").read_text(), args, [])
