@@ -1,10 +1,10 @@
-# The separate build image, for interpreted code: the full image builds, and slim ships. slim
-# receives wheels and the app's files, and none of the tools that made them.
+# The separate build image, for interpreted code: the full image builds, slim ships.
+# slim receives wheels and the app's files, and none of the tools that made them.
 
-# 1. dependencies: a wheel of each locked package. Runs again only when the lock file changes.
+# 1. dependencies: a wheel of each locked package. Runs again when the lock changes.
 FROM python:3.14 AS dependencies
 COPY requirements/runtime.txt /
-# One date. No debug symbols, because they contain the random name of pip's build folder.
+# One date. No debug symbols: they contain the random name of pip's build folder.
 ENV SOURCE_DATE_EPOCH=315532800 CFLAGS="-O3 -g0" CXXFLAGS="-O3 -g0"
 # /out, because BuildKit checksums the whole folder that a mounted path lies in.
 RUN pip wheel --no-cache-dir --require-hashes --requirement runtime.txt --wheel-dir /out/wheels \
@@ -17,29 +17,29 @@ COPY requirements/build.txt /
 RUN pip install --no-cache-dir --require-hashes --requirement build.txt
 COPY . /src
 RUN export SOURCE_DATE_EPOCH=315532800 \
-    # A tar or a git URL as context bypasses .dockerignore: no hidden file may reach the wheel.
+    # A tar or a git URL as context bypasses .dockerignore: hidden files go here too.
     && find /src -mindepth 1 -name '.*' ! -name .well-known ! -name .vite -prune -exec rm -r {} + \
     # setuptools would take docker/ for a second package.
     && mv /src/docker / \
-    # The lock pins the build backend, so its check is skipped: it takes a third of the build.
+    # The lock pins the build backend. Its check would take a third of the build.
     && python -m build --wheel --no-isolation --skip-dependency-check --outdir /wheels /src \
     && python -m installer --destdir /out/app --compile-bytecode 0 /wheels/*.whl \
     && sh /docker/split.sh
 
-# 3. installed: slim with the locked wheels. They are bind-mounted, so no layer contains them.
-# Runs again when the lock file or docker/ changes.
+# 3. installed: slim with the locked wheels. They are bind-mounted, so no layer has
+# them. Runs again when the lock or docker/ changes.
 FROM python:3.14-slim AS installed
-# pip goes, because scanners report it: by exact names, because other packages begin with pip too,
-# and in a layer of its own, because Docker's classic image store dates deletions.
+# pip goes, because scanners report it: by exact names, because others begin with pip,
+# and in its own layer, because Docker's classic image store dates deletions.
 RUN cd /usr/local/lib/python3.*/site-packages \
     && rm -r pip pip-[0-9]* ../ensurepip /usr/local/bin/pip /usr/local/bin/pip3* \
     && touch --date=@0 . .. /usr/local/bin
-# With an epoch, Python checks bytecode by hash and not by date, because finish.sh changes dates.
+# With an epoch, Python checks bytecode by hash, not by date: finish.sh changes dates.
 RUN --mount=type=bind,from=dependencies,source=/out/wheels,target=/wheels \
     --mount=type=bind,source=docker,target=/docker --mount=type=tmpfs,target=/tmp \
     touch /tmp/began \
     && export SOURCE_DATE_EPOCH=315532800 PYTHONNODEBUGRANGES=1 \
-    # The builder's pip. It runs as root, so Python keeps the bytecode of what pip imports.
+    # The builder's pip. It runs as root, so Python keeps bytecode of all it imports.
     && PYTHONPATH=/wheels python -m pip install --no-index --no-cache-dir \
         --root-user-action=ignore /wheels/*.whl \
     && python /docker/bytecode.py \
@@ -56,18 +56,18 @@ COPY --from=collection /bare /
 ENV PATH=/usr/local/bin PYTHONUNBUFFERED=1
 USER 10001:10001
 EXPOSE 8080
-HEALTHCHECK --interval=30s --timeout=3s --start-period=10s --start-interval=2s CMD ["probe"]
+HEALTHCHECK --timeout=3s --start-period=10s --start-interval=2s CMD ["probe"]
 CMD ["gunicorn", "--config=/etc/gunicorn.conf.py"]
 COPY --from=application /out/static /
 COPY --from=application /out/app /
 
-# 5. runtime: the image that a build without a target makes. The code comes last, so a code change
-# makes only the last layer again.
+# 5. runtime: the default image. The code comes last, so a code change makes only the
+# last layer again.
 FROM installed AS runtime
 ENV PYTHONUNBUFFERED=1
 USER 10001:10001
 EXPOSE 8080
-HEALTHCHECK --interval=30s --timeout=3s --start-period=10s --start-interval=2s CMD ["probe"]
+HEALTHCHECK --timeout=3s --start-period=10s --start-interval=2s CMD ["probe"]
 CMD ["gunicorn", "--config=/etc/gunicorn.conf.py"]
 COPY --from=application /out/static /
 COPY --from=application /out/app /

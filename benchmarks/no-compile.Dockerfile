@@ -1,4 +1,4 @@
-# Step 3 as it is often taught: pip compiles nothing, so each start compiles all packages.
+# Step 3 as it is often taught: pip compiles nothing, so each start compiles all.
 FROM python:3.14 AS builder
 RUN python -m venv /venv
 ENV PATH=/venv/bin:$PATH PYTHONDONTWRITEBYTECODE=1

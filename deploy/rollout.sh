@@ -2,8 +2,9 @@
 # Replace every replica by one of a new image, without losing a request of up to 30 s:
 #   deploy/rollout.sh          build the new image
 #   deploy/rollout.sh IMAGE    take this one, such as the image before the last rollout
-# The old replicas leave the proxy before they stop. The new ones are judged by their HEALTHCHECK
-# alone: one answer below 500 from each. Without it, or when interrupted, the rollout is undone.
+# The old replicas leave the proxy before they stop. The new ones are judged by their
+# HEALTHCHECK alone: one answer below 500 from each. Without it, or when interrupted, the
+# rollout is undone.
 # shellcheck disable=SC2016,SC2046,SC2086  # ids have no spaces
 set -eu
 cd "$(dirname "$0")/.."
@@ -24,8 +25,8 @@ remove_broken_replicas() {
     done
 }
 
-# Load nginx's settings, and wait until its old workers have finished their requests. This is
-# `nginx -s reload` without its output, which nobody may read any more.
+# Load nginx's settings, and wait until its old workers have finished their requests.
+# This is `nginx -s reload` without its output, which nobody may read any more.
 reload() {
     proxy nginx -t -q
     docker compose kill --signal HUP proxy
@@ -33,12 +34,12 @@ reload() {
     while docker compose top proxy | grep -q 'shutting down'; do sleep 1; done
 }
 
-# Send requests only to these replicas. To all, if these do not answer: a rollout may be killed, and
-# then `docker compose up` may remove them.
+# Send requests only to these replicas. To all, if these do not answer: a rollout may be
+# killed, and then `docker compose up` may remove them.
 route_to() {
     servers=
     for id in "$@"; do
-        # Docker's DNS knows a container by twelve digits of its id. gunicorn listens on IPv4.
+        # Docker's DNS knows twelve digits of a container's id. gunicorn listens on IPv4.
         address=$(proxy getent ahostsv4 "$(echo "$id" | cut -c 1-12)" | awk 'NR == 1 { print $1 }')
         servers="$servers server $address:8080;"
     done
@@ -47,7 +48,7 @@ route_to() {
     reload
 }
 
-# The folder is the lock too: a second rollout would take the first one's new replicas for old ones.
+# The folder is the lock too: a second rollout would take the new replicas for old ones.
 unlock() { proxy rm -rf /run/rollout; }
 route_to_all() {
     unlock

@@ -1,9 +1,9 @@
 #!/bin/sh
-# Finish the stage `installed`: its user, missing libraries, and one date for all that it wrote.
+# Finish the stage `installed`: missing libraries, its user, one date for what it wrote.
 set -eu
 cd /usr/local/lib/python3.*/site-packages
 
-# A shared library that slim lacks is named. The build goes on, because some are optional.
+# A shared library that slim lacks is named. Some are optional, so the build goes on.
 find . -type f -name '*.so*' -exec ldd /usr/local/bin/python3 {} + 2> /dev/null \
     | awk '/:$/ {file = $1} /not found/ {print file, $1, "is missing: see ADOPTING.md"}'
 
@@ -12,7 +12,7 @@ echo 'app:x:10001:10001::/tmp:/usr/sbin/nologin' >> /etc/passwd
 echo 'app:x:10001:' >> /etc/group
 chmod 0755 /run/lock /var/tmp
 
-# No date of this build stays. The engine dates /etc and /run when it mounts files there.
+# No date of this build stays. Mounts of the engine date /etc and /run.
 python /docker/dates.py .
 find /etc /usr /var -xdev -newer /tmp/began -exec touch --no-dereference --date=@0 {} +
 touch --date=@0 /etc /run

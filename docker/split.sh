@@ -1,5 +1,6 @@
 #!/bin/sh
-# Split the app, which is installed in /out/app, into two layers: a code change pushes only one.
+# Split the app, which is installed in /out/app, into two layers:
+# a code change pushes only one.
 set -eu
 cd /out/app
 

@@ -1,5 +1,5 @@
-# One stage on the full image: the recipe of the official image's page, with the dependencies before
-# the source.
+# One stage on the full image: the recipe of the official image's page, with the
+# dependencies before the source.
 FROM python:3.14
 WORKDIR /app
 COPY requirements/runtime.txt .

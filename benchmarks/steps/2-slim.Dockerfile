@@ -1,4 +1,4 @@
-# One stage on slim, so no compiler ships, and a dependency without a wheel does not build.
+# One stage on slim: no compiler ships, and what has no wheel does not build.
 FROM python:3.14-slim
 WORKDIR /app
 COPY requirements/runtime.txt .

@@ -1,5 +1,5 @@
-# Two stages, so every dependency builds and no compiler ships: slim gets a copy of a virtual
-# environment.
+# Two stages, so every dependency builds and no compiler ships: slim gets a copy of a
+# virtual environment.
 FROM python:3.14 AS builder
 RUN python -m venv /venv
 ENV PATH=/venv/bin:$PATH

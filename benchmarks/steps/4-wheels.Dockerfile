@@ -1,4 +1,4 @@
-# Wheels instead of the virtual environment. They are bind-mounted, so no layer contains them.
+# Wheels instead of the virtual environment. They are bind-mounted, so no layer has them.
 FROM python:3.14 AS builder
 WORKDIR /src
 COPY requirements/runtime.txt .

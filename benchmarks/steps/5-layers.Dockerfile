@@ -1,5 +1,5 @@
-# The app in a stage and a layer of its own, the last one: a code change installs no dependency
-# again, and a machine that has a cache pushes none.
+# The app in a stage and a layer of its own, the last one: a code change installs no
+# dependency again, and a machine that has a cache pushes none.
 FROM python:3.14 AS dependencies
 COPY requirements/runtime.txt /
 RUN pip wheel --no-cache-dir --require-hashes --requirement runtime.txt --wheel-dir /wheels
