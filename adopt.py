@@ -66,6 +66,8 @@ def main():
 
     write(files)
     print_facts(packages, packed, metadata, compiled)
+    if args.update:
+        print("git diff shows what was replaced: keep your own lines")
     print_commands(args.app, files["Dockerfile"], packed, python)
 
 

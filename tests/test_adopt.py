@@ -193,7 +193,9 @@ def test_last_error_is_one_line():
         ("KeyError: 'SECRET_KEY'", "Variables"),
         ("unable to open database file", "A data folder"),
         ("Read-only file system: 'log.txt'", "A data folder"),
-        ("Read-only file system: '/usr/local/lib/x'", "Files made in a pack"),
+        ("GET /a is 404: name paths", "Files"),
+        ("Permission denied: '/usr/local/var'", "A data folder"),
+        ("Read-only file system: '/usr/local/lib/x'", "Files beside the code"),
         ("libpq.so.5: cannot open shared object file", "Debian's packages"),
         ("No module named 'pkg_resources'", "setuptools"),
         ("No module named 'config'", "A missing module"),
@@ -315,7 +317,7 @@ def test_owners_edits_survive_every_run(folder):
     assert os.access("deploy/rollout.sh", os.X_OK)
 
     commit(folder)
-    put_in("shop:app", "--update")
+    assert "\ngit diff shows" in put_in("shop:app", "--update")
     assert contents()["Dockerfile"] == third["Dockerfile"].replace("ENV A=b\n", "")
     lines = third[".dockerignore"].splitlines()
     assert sorted(contents()[".dockerignore"].splitlines()) == sorted(lines)
