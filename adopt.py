@@ -12,10 +12,14 @@ import re
 import shutil
 import subprocess
 import tempfile
-import tomllib
 import zipfile
 from collections import Counter
 from pathlib import Path
+
+try:
+    import tomllib
+except ModuleNotFoundError:
+    raise SystemExit("adopt.py needs Python 3.11 or newer") from None
 
 HELLO = Path(os.path.relpath(Path(__file__).parent))
 GUNICORN = "gunicorn>=27.0.1"
@@ -59,6 +63,9 @@ def main():
         context = Path(work, "context")
         copy_context(context, files)
         packed, metadata, backend = build_wheel(context)
+        if source.as_posix().removeprefix("src/") not in packed:
+            error = f"Left out of the image: {source}, the app itself"
+            raise SystemExit(error + pointer(error))
         uv_options += [f"--python-version={python}", *args.upgrades]
         files |= lock(context, args, uv_options, backend, metadata)
         packages = locked(files["requirements/runtime.txt"])
@@ -101,7 +108,7 @@ def find_module(app):
     path = module.replace(".", "/")
     name = name.partition("(")[0]
     for top in ("", "src/"):
-        for source in (Path(f"{top}{path}.py"), Path(f"{top}{path}/__init__.py")):
+        for source in (Path(f"{top}{path}/__init__.py"), Path(f"{top}{path}.py")):
             if re.search(rf"\b{name}\b|import \*", read(source)):
                 return source
             if source.exists():
@@ -380,7 +387,9 @@ def run(command, folder, text=None):
     )
     if done.returncode:
         error = last_error(done.stderr.replace(f"{folder}/", ""))
-        raise SystemExit(error + pointer(error))
+        # The reason why a package fails says less than that an old one does.
+        text = re.search("Failed to build|$", done.stderr)[0] or error
+        raise SystemExit(error + pointer(text))
     return done.stdout + done.stderr
 
 

@@ -62,6 +62,12 @@ def test_module_is_looked_for_here_and_in_src(folder, source):
     assert adopt.find_module("a.b:app") == Path(source)
 
 
+def test_package_comes_before_a_module_of_its_name(folder):
+    """As in an import."""
+    write({"shop.py": "", "shop/__init__.py": FLASK})
+    assert adopt.find_module("shop:app") == Path("shop/__init__.py")
+
+
 @pytest.mark.parametrize(
     ("app", "message"),
     [
@@ -187,13 +193,22 @@ def test_last_error_is_one_line():
     assert adopt.last_error(printed) == "ValueError: b c"
 
 
+def test_package_that_does_not_build_leads_to_old_pins(folder):
+    """Whatever its own error is."""
+    error = "echo 'Failed to build a'; echo \"ImportError: cannot import name 'b'\""
+    with pytest.raises(SystemExit) as end:
+        adopt.run(["sh", "-c", f"({error}) >&2; exit 1"], folder)
+    assert str(end.value).endswith(adopt.pointer("Failed to build"))
+
+
 @pytest.mark.parametrize(
     ("error", "title"),
     [
         ("KeyError: 'SECRET_KEY'", "Variables"),
         ("unable to open database file", "A data folder"),
         ("Read-only file system: 'log.txt'", "A data folder"),
-        ("GET /a is 404: name paths", "Files"),
+        ("GET /a is 404: name paths", "A missing file"),
+        ("Unable to determine which files to ship inside", "Files"),
         ("Permission denied: '/usr/local/var'", "A data folder"),
         ("Read-only file system: '/usr/local/lib/x'", "Files beside the code"),
         ("libpq.so.5: cannot open shared object file", "Debian's packages"),
@@ -296,6 +311,12 @@ def test_package_with_a_hook(folder):
 
 SETUP = "from setuptools import setup\n"
 SETUP += "setup(name='shop', packages=['shop'], install_requires=['flask'])\n"
+
+
+def test_app_that_its_wheel_lacks_is_refused(folder):
+    write({"setup.py": SETUP, "shop/__init__.py": "", "web.py": FLASK})
+    error = put_in("web:app", status=1)
+    assert error.startswith("Left out of the image: web.py, the app itself (")
 
 
 def test_owners_edits_survive_every_run(folder):
