@@ -68,9 +68,9 @@ def test_app_works_hardened_with_all_that_was_compiled(folder, serve, target):
     file = os.urandom(2_000_000)
     assert server.request("/", "POST", form(file), FORM)[0] == 302
     page = server.request("/")[2].decode()
-    number, checksum = re.findall(r"/pictures/(\d+)\">f</a> (\w{8})</li>", page)[-1]
-    assert server.request(f"/pictures/{number}")[2] == file
-    assert int(checksum, 16) == zlib.crc32(file)
+    assert f"{zlib.crc32(file):08x}" in page
+    path = re.findall(r"/pictures/\d+", page)[-1]
+    assert server.request(path)[2] == file
     # pipe has a name that starts as pip's.
     modules = "crcmod._crcfunext, gevent._gevent_cevent, pipe"
     assert server.python(f"import {modules}") == ""
@@ -90,13 +90,12 @@ def test_image_that_breaks_the_contract_is_told_so(build, folder):
     command = "CMD exec python -m http.server ${PORT:-8080}\n"
     image = build("-", input=f"FROM python:3.14-slim\n{command}")
     words = do(folder, f"! make -s -C ../hello test-image IMAGE={image} 2>&1")
-    not_gunicorn = "does not apply: PID 1 is not gunicorn: python -m http.server 8080"
     assert {
         "paths are answered: holds",
         "user is numeric and not root: does not hold (pattern): USER is '',"
         " expected numbers as in 10001:10001",
-        f"number of workers WEB_CONCURRENCY=3: {not_gunicorn}",
-        f"number of workers GUNICORN_CMD_ARGS=--workers=3: {not_gunicorn}",
+        "number of workers WEB_CONCURRENCY=3: does not apply: PID 1 is not gunicorn:"
+        " python -m http.server 8080",
     } < set(words.splitlines())
     assert "Traceback" not in words
 

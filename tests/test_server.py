@@ -2,7 +2,6 @@
 
 import concurrent.futures
 import contextlib
-import os
 import re
 import socket
 import subprocess
@@ -35,61 +34,55 @@ def test_older_gunicorn_is_refused():
 
 
 def test_what_a_start_and_a_request_load_is_bytecode(image, serve):
-    """slim has no bytecode of the library, and the image's user can write none.
-
-    That of the packages is checked by hash, because the dates of their files change.
-    """
+    """slim has no bytecode of the library, and the image's user can write none."""
     server = serve(image, options=["--env=PYTHONVERBOSE=1", "--env=WEB_CONCURRENCY=1"])
     assert server.request("/healthz")[0] == 204
     loaded = set(re.findall(r"# code object from '?([^'\s]+)'?", server.log()))
     loaded.discard("/etc/gunicorn.conf.py")  # no module: gunicorn compiles it
     assert [path for path in loaded if path.endswith(".py")] == []
     assert len(loaded) > 200
-    packages = sorted(path for path in loaded if "site-packages" in path)
-    by_date = "not open(path, 'rb').read(8)[4] & 1"  # PEP 552
-    code = f"print([path for path in {packages!r} if {by_date}])"
-    assert server.python(code) == "[]\n"
 
 
-ABORTS = """
-import os, pathlib, runpy
-os.dup2(1, 2)
-library = pathlib.Path(os.__file__).parent
-(library / "site-packages/blinker/__init__.py").write_text("import os; os.abort()")
-(bytecode,) = library.glob("__pycache__/ssl.*.pyc")  # which gunicorn imports
-bytecode.unlink()
-runpy.run_path("/bytecode.py")
-print(bytecode.exists())
+ABORT = """
+cd /usr/local/lib/python3.14
+echo 'import os; os.abort()' > site-packages/blinker/__init__.py
+rm __pycache__/ssl.*  # which gunicorn imports
+python /bytecode.py 2>&1
+ls __pycache__/ssl.*
 """
 
 
 def test_package_that_ends_its_import_is_named_and_does_not_end_a_build(
     docker, runtime
 ):
-    volume = f"--volume={ROOT}/docker/bytecode.py:/bytecode.py:ro"
-    command = ["python", "-c", ABORTS]
-    output = docker("run", "--rm", "--user=0", volume, runtime, *command)
+    options = [
+        "--rm",
+        "--user=0",
+        f"--volume={ROOT}/docker/bytecode.py:/bytecode.py:ro",
+    ]
+    output = docker("run", *options, runtime, "sh", "-ec", ABORT)
     assert '/blinker/__init__.py", line 1 in <module>\n' in output
-    assert output.endswith("True\n")
 
 
-STATUSES = [("204", True), ("404", True), ("500", False), (None, False)]
+STATUSES = {
+    b"HTTP/1.0 204 x\n": True,
+    b"HTTP/1.0 404 x\n": True,
+    b"HTTP/1.0 500 x\n": False,
+    b"": False,  # it never answers
+}
 
 
-@pytest.mark.parametrize(("status", "alive"), STATUSES)
+@pytest.mark.parametrize(("status", "alive"), STATUSES.items())
 def test_probe_takes_any_answer_but_a_server_error_for_alive(status, alive):
-    """None: the server never answers."""
+    command = [sys.executable, ROOT / "docker/probe.py"]
     with socket.create_server(("127.0.0.1", 0)) as server:
         server.settimeout(60)
-        environment = os.environ | {"PORT": str(server.getsockname()[1])}
-        command = [sys.executable, ROOT / "docker/probe.py"]
-        devnull = subprocess.DEVNULL
-        with subprocess.Popen(command, env=environment, stderr=devnull) as probe:
+        port = {"PORT": str(server.getsockname()[1])}
+        with subprocess.Popen(command, env=port, stderr=subprocess.DEVNULL) as probe:
             connection, _ = server.accept()
             with connection:
                 assert connection.recv(100).startswith(b"GET /healthz ")
-                if status:
-                    connection.sendall(f"HTTP/1.0 {status} x\r\n\r\n".encode())
+                connection.sendall(status)
                 assert (probe.wait(60) == 0) is alive
 
 
