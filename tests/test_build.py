@@ -73,7 +73,7 @@ def test_allow_list_admits_only_what_it_names(docker, secrets, tmp_path):
     dockerfile = "FROM scratch\nCOPY . /\n"
     docker("build", "--file=-", f"--output={folder}", secrets, input=dockerfile)
     paths = [path for path in folder.rglob("*") if path.is_file()]
-    pattern = [*ROOT.glob("docker/*.*"), *ROOT.glob("requirements/*")]
+    pattern = [*ROOT.glob("docker/[!._]*"), *ROOT.glob("requirements/*.txt")]
     expected = {str(path.relative_to(ROOT)) for path in pattern}
     expected |= {"LICENSE", "README.md", "adopt.py", "pyproject.toml", "wsgi.py"}
     expected |= {"hello_app/__init__.py", *PUBLIC}

@@ -94,7 +94,7 @@ def test_rollout_that_is_interrupted_again_and_again_is_undone(compose, number):
     before = compose.replicas()
     running = rollout(compose)
     compose.wait(lambda: len(compose.replicas()) > len(before), "a new replica")
-    compose.wait(lambda: running.send_signal(number) or running.poll(), "the end", 60)
+    compose.wait(lambda: running.send_signal(number) or running.poll(), "its end", 300)
     check(running, 1, "Rollout undone")
     assert compose.replicas() == before
 
