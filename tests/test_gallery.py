@@ -89,7 +89,7 @@ def test_one_line_change_pushes_one_layer_of_16_kB_without_a_cache(folder, build
 def test_image_that_breaks_the_contract_is_told_so(build, folder):
     command = "CMD exec python -m http.server ${PORT:-8080}\n"
     image = build("-", input=f"FROM python:3.14-slim\n{command}")
-    # With --init, because Python as PID 1 takes no notice of SIGTERM, for 10 s each time.
+    # With --init, because Python as PID 1 ignores SIGTERM: each stop would take 10 s.
     test = f"make -s -C ../hello test-image IMAGE={image} OPTIONS=--init"
     words = do(folder, f"! {test} 2>&1")
     assert {
