@@ -49,9 +49,9 @@ def docker():
 
 @pytest.fixture(scope="session")
 def build(docker):
-    """A function that builds an image, and returns its name, which the last test ends.
+    """A function that takes the arguments of `docker build`, and returns the image.
 
-    It takes the arguments of `docker build`.
+    Its name is removed after the last test.
     """
     names = []
 

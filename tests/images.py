@@ -15,6 +15,7 @@ def inspect(image):
 
 def read_layers(image):
     """Return each layer as the bytes of its archive, the base image's first."""
+    # The classic image store saves an image, but exports no build as an archive.
     with tempfile.NamedTemporaryFile() as file:
         run("docker", "save", "--output", file.name, image)
         with tarfile.open(file.name) as archive:

@@ -88,7 +88,7 @@ def checkout(docker, build, source, monkeypatch):
     for tag in tags:
         docker("tag", base, tag)
     edit(source / "Dockerfile", "FROM python:3.14-slim", f"FROM {tags[0]}")
-    # Faster, and Python before 3.14 cannot read layers that other tests have from here.
+    # Faster. Other tests may get these layers from the cache: Python 3.11 has no zstd.
     edit(source / "release/build", "zstd,compression-level=19", "gzip")
     url = '[project.urls]\nSource = "https://localhost"\n[tool.ruff]\n'
     edit(source / "pyproject.toml", "[tool.ruff]\n", url)
