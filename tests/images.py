@@ -34,6 +34,6 @@ def read_files(layer):
 
 
 def all_files(image):
-    """Return (name, bytes) of what each layer has; None for what is no file."""
-    layers = map(read_files, read_layers(image))
-    return [file for layer in layers for file in layer.items()]
+    """Yield (name, bytes) of what each layer has; None for what is no file."""
+    for layer in read_layers(image):
+        yield from read_files(layer).items()

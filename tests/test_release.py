@@ -127,7 +127,7 @@ def test_release_is_rebuilt_to_the_byte_on_its_own_base_image(
     newer = build("-", input=f"FROM {RUN}/slim:base\nRUN echo >> /etc/services\n")
     docker("tag", newer, f"{RUN}/slim:base")
     edit(checkout / "hello_app/__init__.py", "world", "")  # HEAD counts, not this
-    assert verify(checkout, image).startswith("0 The same to the byte: bare for linux/")
+    assert "0 The same to the byte: bare for linux/" in verify(checkout, image)
 
 
 def test_release_has_labels_of_the_project(docker, checkout, release):
@@ -140,7 +140,7 @@ def test_release_has_labels_of_the_project(docker, checkout, release):
 
 def test_release_of_other_files_than_the_commits_is_told(checkout, release):
     edit(checkout / "hello_app/__init__.py", "d!", "D!")
-    assert verify(checkout, release()).startswith("1 Different: linux/")
+    assert "1 Different: linux/" in verify(checkout, release())
 
 
 @pytest.mark.parametrize("option", ["--provenance=false", "--target=installed"])
