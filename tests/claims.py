@@ -26,6 +26,12 @@ def pytest_runtest_makereport(item, call):
     return report
 
 
+def pytest_collectreport(report):
+    """Print why there is no claim."""
+    if report.failed:
+        print(report.longrepr, flush=True)
+
+
 def claim(item):
     """Return a claim in the words of its test's name."""
     parameters = item.callspec.params if hasattr(item, "callspec") else {}

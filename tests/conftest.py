@@ -1,16 +1,14 @@
 """Fixtures: the images, and functions that start servers and end what they started."""
 
 import functools
-import json
 import shlex
 import shutil
 import subprocess
 import uuid
 
 import pytest
-from layers import read_layers
 from servers import Compose, Container, Server
-from shell import ROOT, RUN, missing, run
+from shell import ROOT, RUN, require, run
 
 
 def pytest_addoption(parser):
@@ -44,31 +42,38 @@ def docker():
 
     It skips the test where no Docker Engine answers.
     """
-    version = ["docker", "version"]
-    if (
-        not shutil.which("docker")
-        or subprocess.run(version, capture_output=True).returncode
-    ):
-        missing("no Docker Engine answers")
+    done = subprocess.run("docker version", shell=True, capture_output=True)
+    require(done.returncode == 0, "no Docker Engine answers")
     return functools.partial(run, "docker")
 
 
 @pytest.fixture(scope="session")
-def runtime(docker):
-    yield from built(docker, "runtime")
+def build(docker):
+    """A function that takes the arguments of `docker build`, and returns the image.
+
+    Its name is removed after the last test.
+    """
+    names = []
+
+    def build_image(*arguments, **keywords):
+        name = f"{RUN}:{uuid.uuid4().hex}"
+        docker("build", "--tag", name, *arguments, **keywords)
+        names.append(name)
+        return name
+
+    yield build_image
+    for name in names:
+        docker("image", "rm", name)
 
 
 @pytest.fixture(scope="session")
-def bare(docker):
-    yield from built(docker, "bare")
+def runtime(build):
+    return build(ROOT)
 
 
-def built(docker, target):
-    """Build an image of hello, and remove its name after the last test."""
-    name = f"{RUN}:{target}"
-    docker("build", "--target", target, "--tag", name, ROOT)
-    yield name
-    docker("image", "rm", name)
+@pytest.fixture(scope="session")
+def bare(build):
+    return build("--target=bare", ROOT)
 
 
 @pytest.fixture(scope="session")
@@ -76,34 +81,6 @@ def image(request, docker):
     """Each of hello's images, or the one that --image names."""
     option = request.config.option.image
     return option or request.getfixturevalue(request.param)
-
-
-@pytest.fixture(scope="session")
-def config(docker, image):
-    """The image's configuration: its user, command, labels and so on."""
-    return json.loads(docker("image", "inspect", image))[0]["Config"]
-
-
-@pytest.fixture(scope="session")
-def layers(docker):
-    """A function that returns the layers of an image."""
-    return read_layers
-
-
-@pytest.fixture
-def build(docker, request):
-    """A function that builds an image, and returns its name.
-
-    The name is removed after the test.
-    """
-
-    def build_image(*arguments, **keywords):
-        name = f"{RUN}:{uuid.uuid4().hex}"
-        docker("build", "--tag", name, *arguments, **keywords)
-        request.addfinalizer(lambda: docker("image", "rm", name))
-        return name
-
-    return build_image
 
 
 @pytest.fixture
@@ -128,11 +105,9 @@ def container(docker, image, pytestconfig):
 @pytest.fixture(scope="session")
 def compose(docker):
     """compose.yaml, up, with features.py as its app."""
-    pull = "docker compose pull --quiet --policy=missing proxy".split()
     with Compose() as server:
-        environment = server.environment
-        done = subprocess.run(pull, cwd=ROOT, env=environment, capture_output=True)
-        if done.returncode:
-            missing("nginx's image is not here and cannot be pulled")
+        pull = "docker compose pull --quiet --policy=missing proxy".split()
+        done = subprocess.run(pull, cwd=ROOT, env=server.environment)
+        require(done.returncode == 0, "nginx's image is not here and cannot be pulled")
         server.compose("up", "--detach", "--build", "--wait")
         yield server.wait_for_answer()

@@ -1,20 +1,15 @@
 """A Flask app that answers in every way that real apps do."""
 
 import hashlib
-import io
 import logging.config
 import sys
-import tempfile
 import time
 from pathlib import Path
 
 from flask import Flask, Response, request
 
-PIECE = bytes(range(256)) * 32
 FORM = {"Content-Type": "multipart/form-data; boundary=x"}
-static = tempfile.TemporaryDirectory()
-Path(static.name, "big").write_bytes(PIECE * 128)
-app = Flask(__name__, static_folder=static.name, static_url_path="/static")
+app = Flask(__name__)
 
 
 def form(file):
@@ -29,16 +24,6 @@ def configured():
     return app
 
 
-@app.get("/configure")
-def configure():
-    """The same by fileConfig, as alembic does in its env.py."""
-    sections = "[loggers]\nkeys=root\n[logger_root]\nhandlers=\n"
-    logging.config.fileConfig(
-        io.StringIO(f"{sections}[handlers]\nkeys=\n[formatters]\nkeys=\n")
-    )
-    return ""
-
-
 @app.get("/")
 def headers():
     """The scheme and the header that came, and a header of so many bytes."""
@@ -49,7 +34,7 @@ def headers():
 @app.get("/stream")
 def stream():
     """8 kB, as many times as asked."""
-    return Response(PIECE for _ in range(request.args.get("pieces", 200, int)))
+    return Response(bytes(8192) for _ in range(request.args.get("pieces", type=int)))
 
 
 @app.post("/upload")
@@ -94,4 +79,4 @@ def confirm(name):
 
 def confirmed(name):
     """The file by which the workers, which are processes, tell each other."""
-    return Path(tempfile.gettempdir(), f"confirmed-{name}")
+    return Path(f"/tmp/confirmed-{name}")

@@ -10,14 +10,13 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
+from pathlib import Path
 
 import pytest
+from images import inspect
 from shell import ROOT, RUN, run
-
-# The options of the README's hardened `docker run`.
-README = (ROOT / "README.md").read_text()
-HARDENED = re.search(r"docker run .*?(--read-only.*) hello\n", README)[1].split()
 
 
 class Server(contextlib.AbstractContextManager):
@@ -48,46 +47,48 @@ class Server(contextlib.AbstractContextManager):
                 return answer.status, answer.headers, answer.read()
 
     def answers(self):
+        """Return whether it answers, and not a proxy that does not reach the app."""
         with contextlib.suppress(OSError, http.client.HTTPException):
-            return self.request()[0] < 500
+            return self.request()[0] not in (502, 504)
 
-    def wait(self, condition, what, seconds=30):
-        """Return the first true value of `condition()`; after the limit, fail."""
-        deadline, pause = time.monotonic() + seconds, 0.02
+    def wait(self, condition, event, seconds=30):
+        """Return the first true value of `condition()`.
+
+        Fail if the server ends before, or at the limit.
+        """
+        deadline, pause, ended = time.monotonic() + seconds, 0.02, False
         while not (value := condition()):
-            if time.monotonic() > deadline:
-                message = f"waited {seconds} s for {what}; the log:\n{self.log()}"
+            if ended or time.monotonic() > deadline:
+                reason = "it ended" if ended else f"{seconds} s went by"
+                message = f"{reason} before {event}; the log:\n{self.log()}"
                 pytest.fail(message, pytrace=False)
             time.sleep(pause)
             pause = min(0.5, pause * 1.2)  # a look at a container costs a process
+            ended = self.ended()  # before the last look at the condition
         return value
 
     def wait_for_answer(self):
-        self.wait(lambda: self.answers() or self.ended(), "an answer", 120)
-        if self.ended():
-            message = f"ended instead of answering; the log:\n{self.log()}"
-            pytest.fail(message, pytrace=False)
+        self.wait(self.answers, "an answer", 120)
         return self
 
 
 class Process(Server):
-    """A command in a folder, with its output in a file; what it starts ends with it."""
+    """A command in a folder; what it starts ends with it."""
 
-    def __init__(self, command, folder, file, port, **variables):
+    def __init__(self, command, folder, port, **variables):
         super().__init__(port)
-        self.file = file
-        with file.open("w") as log:
-            self.process = subprocess.Popen(
-                command,
-                cwd=folder,
-                env=os.environ | variables,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
+        self.output = tempfile.NamedTemporaryFile()
+        self.process = subprocess.Popen(
+            command,
+            cwd=folder,
+            env=os.environ | variables,
+            stdout=self.output,
+            stderr=self.output,
+            start_new_session=True,
+        )
 
     def log(self):
-        return self.file.read_text()
+        return Path(self.output.name).read_text()
 
     def ended(self):
         return self.process.poll() is not None
@@ -97,17 +98,19 @@ class Process(Server):
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGTERM)
         self.process.wait(60)
+        self.output.close()
 
 
 class Container(Server):
     """A container of `image`, with options of `docker run` and a command.
 
-    `port` of it, or the one that the image exposes, is published.
+    `port` of it, or the first that the image exposes, or 8080, is published.
     """
 
     def __init__(self, image, *command, options=(), port=None):
         super().__init__(free_port())
-        publish = f"--publish=127.0.0.1:{self.port}:{port or exposed(image)}"
+        exposed = inspect(image)["Config"].get("ExposedPorts") or ["8080/tcp"]
+        publish = f"--publish=127.0.0.1:{self.port}:{port or min(exposed)}"
         started = run("docker", "run", "--detach", publish, *options, image, *command)
         self.id = started.strip()
 
@@ -122,15 +125,10 @@ class Container(Server):
     def ended(self):
         return self.inspect("{{.State.Status}}") in ("exited", "dead")
 
-    def answers(self):
-        """Return any status, because nothing is in between that answers before it."""
-        with contextlib.suppress(OSError, http.client.HTTPException):
-            return self.request()[0]
-
     def wait_for_health(self):
         # An image may have no HEALTHCHECK.
         template = "{{with .State.Health}}{{.Status}}{{else}}healthy{{end}}"
-        self.wait(lambda: self.inspect(template) == "healthy", "a healthy container")
+        self.wait(lambda: self.inspect(template) == "healthy", "it was healthy", 60)
 
     def docker(self, command, *arguments):
         """Return what a docker command prints of the container."""
@@ -181,13 +179,6 @@ class Compose(Server):
 
     def remove(self):
         self.compose("down", "--timeout=2", "--rmi=local", "--volumes")
-
-
-def exposed(image):
-    """Return the first port that an image exposes, or 8080."""
-    template = "--format={{json .Config.ExposedPorts}}"
-    ports = run("docker", "image", "inspect", template, image)
-    return (re.findall(r"\d+", ports) or ["8080"])[0]
 
 
 @contextlib.contextmanager

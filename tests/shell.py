@@ -21,11 +21,11 @@ def run(*command, **options):
     return done.stdout
 
 
-def missing(reason):
-    """Skip a test for what this machine lacks, or fail where REQUIRE_DOCKER is set."""
-    if os.environ.get("REQUIRE_DOCKER"):
-        pytest.fail(reason)
-    pytest.skip(reason)
+def require(condition, reason):
+    """Unless the condition holds, skip a test, or fail it if REQUIRE_DOCKER is set."""
+    if not condition:
+        end = pytest.fail if os.environ.get("REQUIRE_DOCKER") else pytest.skip
+        end(reason)
 
 
 def edit(path, old, new):

@@ -4,7 +4,7 @@ import re
 import subprocess
 
 import pytest
-from layers import files
+from images import all_files
 from servers import Process, free_port
 from shell import ROOT, commit, edit, run
 
@@ -34,43 +34,52 @@ def secrets(source):
     return source
 
 
-KINDS = [("folder", "bare"), ("tar", "runtime"), ("git", "bare")]
-
-
-@pytest.mark.parametrize(("kind", "target"), KINDS)
-def test_no_layer_has_a_secret(build, layers, secrets, tmp_path, kind, target):
-    """The public files beside the secrets are there."""
-    port, archive = free_port(), tmp_path / "tar"
-    run("tar", "--create", f"--file={archive}", ".", cwd=secrets)
+@pytest.fixture
+def git_url(secrets):
+    """The URL by which a git daemon serves the repository."""
+    port = free_port()
     url = f"git://127.0.0.1:{port}/.git"
     command = ["git", "daemon", "--export-all", f"--base-path={secrets}"]
     command += ["--listen=127.0.0.1", f"--port={port}"]
-    with (
-        Process(command, secrets, tmp_path / "log", port) as git,
-        archive.open() as tar,
-    ):
-        git.wait(lambda: answers(url), "the git daemon")
-        context = {"folder": secrets, "tar": "-", "git": url}[kind]
-        built = layers(build(f"--target={target}", context, stdin=tar))
-    assert sum(layer.count(b"open to all") for layer in built) == len(PUBLIC)
-    assert not any(b"top secret" in layer for layer in built)
+    look = ["git", "ls-remote", url]
+    with Process(command, secrets, port) as daemon:
+        daemon.wait(
+            lambda: subprocess.run(look, capture_output=True).returncode == 0,
+            "the daemon served",
+        )
+        yield url
 
 
-def answers(url):
-    return not subprocess.run(["git", "ls-remote", url], capture_output=True).returncode
+def test_no_layer_has_a_secret_of_a_folder_a_tar_or_a_git_url(
+    build, secrets, git_url, tmp_path
+):
+    """The public files beside the secrets are there."""
+    run("tar", "--create", f"--file={tmp_path}/tar", ".", cwd=secrets)
+    with (tmp_path / "tar").open() as archive:
+        images = {
+            "folder": build("--target=bare", secrets),
+            "tar": build("-", stdin=archive),
+            "git": build("--target=bare", git_url),
+        }
+    for context, image in images.items():
+        files = [(name, content) for name, content in all_files(image) if content]
+        secret = [name for name, content in files if b"top secret" in content]
+        public = [name for name, content in files if b"open to all" in content]
+        assert (secret, len(public)) == ([], len(PUBLIC)), context
 
 
 def test_allow_list_admits_only_what_it_names(docker, secrets, tmp_path):
-    output = f"--output={tmp_path / 'out'}"
-    docker("build", "--file=-", output, secrets, input="FROM scratch\nCOPY . /\n")
-    paths = [path for path in (tmp_path / "out").rglob("*") if path.is_file()]
-    entered = {str(path.relative_to(tmp_path / "out")) for path in paths}
-    pattern = [*ROOT.glob("docker/*.*"), *ROOT.glob("requirements/*")]
-    entered -= {str(path.relative_to(ROOT)) for path in pattern}
+    folder = tmp_path / "entered"
+    dockerfile = "FROM scratch\nCOPY . /\n"
+    docker("build", "--file=-", f"--output={folder}", secrets, input=dockerfile)
+    paths = [path for path in folder.rglob("*") if path.is_file()]
+    pattern = [*ROOT.glob("docker/[!._]*"), *ROOT.glob("requirements/*.txt")]
+    expected = {str(path.relative_to(ROOT)) for path in pattern}
+    expected |= {"LICENSE", "README.md", "adopt.py", "pyproject.toml", "wsgi.py"}
+    expected |= {"hello_app/__init__.py", *PUBLIC}
     # The Dockerfile deletes this one, because it deletes all hidden files.
-    entered.remove("hello_app/static/.well-known/.env")
-    beside = {"LICENSE", "README.md", "adopt.py", "pyproject.toml", "wsgi.py"}
-    assert entered == {"hello_app/__init__.py", *PUBLIC, *beside}
+    expected.add("hello_app/static/.well-known/.env")
+    assert {str(path.relative_to(folder)) for path in paths} == expected
 
 
 IMPORTED = """
@@ -82,12 +91,13 @@ pathlib.Path("/tmp/written-by-an-import").touch()
 """
 
 
-def test_build_runs_none_of_the_apps_code(source, build, serve, layers):
+def test_build_runs_none_of_the_apps_code(source, build, serve):
     app = source / "hello_app/__init__.py"
     app.write_text(IMPORTED + app.read_text())
     image = build("--target=bare", source)  # its stages are runtime's and one more
-    names = [name for layer in layers(image) for name in files(layer)]
-    assert [name for name in names if "written-by-an-import" in name] == []
+    assert [
+        name for name, _ in all_files(image) if "written-by-an-import" in name
+    ] == []
     assert serve(image, options=["--env=SECRET=x"]).request()[0] == 200
 
 

@@ -1,7 +1,6 @@
 """The README's commands put tests/gallery into both images, and there it works."""
 
 import gzip
-import hashlib
 import os
 import re
 import shutil
@@ -10,12 +9,12 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from features import FORM, form
-from servers import HARDENED, README, Process, free_port
+from images import inspect, read_layers
+from readme import ADOPTION, HARDENED
+from servers import Process, free_port
 from shell import ROOT, RUN, edit, run
 
-SECTION = re.search("## Put your own app in.*?(?=\n## )", README, re.DOTALL)[0]
-BLOCKS = re.findall(r"```sh\n(.*?)```", SECTION, re.DOTALL)
-ADOPT, BUILD, MIGRATE, SERVE, CLAIMS = "".join(BLOCKS).splitlines()
+ADOPT, BUILD, MIGRATE, SERVE, CLAIMS = ADOPTION
 NAME = f"{RUN}-gallery"
 IMAGES = {"runtime": NAME, "bare": f"{NAME}:bare"}
 
@@ -38,7 +37,6 @@ def folder(docker, tmp_path_factory):
     ignore = shutil.ignore_patterns("__pycache__", "static")
     shutil.copytree(ROOT / "tests/gallery", folder, ignore=ignore)
     (folder.parent / "hello").symlink_to(ROOT)
-    run("make", "--silent", ".venv/dev", cwd=ROOT)  # before two of them do so at once
     do(folder, ADOPT)
     edit(folder / "docker/gunicorn.conf.py", "threads = 16", 'worker_class = "gevent"')
     do(folder, BUILD)
@@ -56,10 +54,10 @@ def claims(folder):
         yield pool.submit(do, folder, CLAIMS)
 
 
-def test_command_shows_the_app(folder, tmp_path):
+def test_command_shows_the_app(folder):
     port = free_port()
     command = named(SERVE).replace("-p 8080:", f"-p {port}:")
-    with Process(["bash", "-c", command], folder, tmp_path / "log", port) as server:
+    with Process(["bash", "-c", command], folder, port) as server:
         assert server.wait_for_answer().request()[0] == 200
 
 
@@ -70,41 +68,35 @@ def test_app_works_hardened_with_all_that_was_compiled(folder, serve, target):
     file = os.urandom(2_000_000)
     assert server.request("/", "POST", form(file), FORM)[0] == 302
     page = server.request("/")[2].decode()
-    number, checksum = re.findall(r"/pictures/(\d+)\">f</a> (\w{8})</li>", page)[-1]
-    assert server.request(f"/pictures/{number}")[2] == file
-    assert int(checksum, 16) == zlib.crc32(file)
+    assert f"{zlib.crc32(file):08x}" in page
+    path = re.findall(r"/pictures/\d+", page)[-1]
+    assert server.request(path)[2] == file
     # pipe has a name that starts as pip's.
     modules = "crcmod._crcfunext, gevent._gevent_cevent, pipe"
     assert server.python(f"import {modules}") == ""
 
 
-def test_one_line_change_pushes_one_layer_of_16_kB_without_a_cache(
-    docker, folder, layers, build
-):
+def test_one_line_change_pushes_one_layer_of_16_kB_without_a_cache(folder, build):
     """The app compiles C, in a folder of another name each time."""
     edit(folder / "src/gallery/factory.py", "Return the app", "Return this app")
     for target, image in IMAGES.items():
-        before = docker("image", "inspect", "--format={{json .RootFS.Layers}}", image)
-        after = layers(build("--no-cache", f"--target={target}", folder))
-        digests = {hashlib.sha256(layer).hexdigest(): layer for layer in after}
-        changed = [digests[digest] for digest in digests if digest not in before]
-        assert len(changed) == 1
-        assert len(gzip.compress(changed[0])) <= 16_000
+        changed = build("--no-cache", f"--target={target}", folder)
+        before, after = (inspect(name)["RootFS"]["Layers"] for name in (image, changed))
+        assert before[:-1] == after[:-1] and before[-1] != after[-1]
+        assert len(gzip.compress(read_layers(changed)[-1])) <= 16_000
 
 
-def test_image_that_breaks_the_contract_is_told_so(build, folder, tmp_path):
-    command = "CMD exec python -m http.server ${PORT:-8080}\n"
-    (tmp_path / "Dockerfile").write_text(f"FROM python:3.14-slim\n{command}")
-    image = build(tmp_path)
+def test_image_that_breaks_the_contract_is_told_so(build, folder):
+    # timeout passes SIGTERM on. Python as PID 1 would ignore it, for 10 s each time.
+    command = "CMD exec timeout 1h python -m http.server ${PORT:-8080}\n"
+    image = build("-", input=f"FROM python:3.14-slim\n{command}")
     words = do(folder, f"! make -s -C ../hello test-image IMAGE={image} 2>&1")
-    not_gunicorn = "does not apply: PID 1 is not gunicorn: python -m http.server 8080"
     assert {
         "paths are answered: holds",
         "user is numeric and not root: does not hold (pattern): USER is '',"
         " expected numbers as in 10001:10001",
-        f"number of workers WEB_CONCURRENCY=3: {not_gunicorn}",
-        f"number of workers GUNICORN_CMD_ARGS=--workers=3: {not_gunicorn}",
     } < set(words.splitlines())
+    assert "WEB_CONCURRENCY=3: does not apply: PID 1 is not gunicorn: " in words
     assert "Traceback" not in words
 
 
@@ -113,7 +105,8 @@ def test_contract_holds(folder, claims):
     words = do(folder, CLAIMS.replace("=gallery ", "=gallery:bare "))
     words += claims.result()
     lines = [line for line in words.splitlines() if not line.startswith("make")]
-    others = {line for line in lines if not line.endswith(": holds")}
     reason = "does not apply: its volume belongs to its own user"
-    assert {line.partition(": ")[2] for line in others} == {reason}
-    assert len(others) == 3
+    assert {line for line in lines if not line.endswith(": holds")} == {
+        f"holds on AWS Lambda: {reason}",
+        f"holds on Heroku: {reason}",
+    }

@@ -1,7 +1,4 @@
-"""deploy/kubernetes.yaml in Podman, and on a cluster.
-
-The cluster is kubectl's current one, where KUBE_CONTEXT names it too.
-"""
+"""deploy/kubernetes.yaml in Podman, and on the cluster that KUBE_CONTEXT names."""
 
 import functools
 import os
@@ -11,49 +8,43 @@ import time
 
 import pytest
 from servers import Server, free_port, load
-from shell import ROOT, RUN, edit, missing, run
+from shell import ROOT, RUN, edit, require, run
 
 MANIFEST = ROOT / "deploy/kubernetes.yaml"
-# hello and a path that takes its time. It starts LATE seconds late.
+# hello and a path that takes its time. Its import takes LATE seconds.
 SLOW = """FROM {}
 COPY <<EOF /slow.py
-import hello_app, time
+import hello_app, os, time
+time.sleep(int(os.environ.get("LATE", 0)))
 app = hello_app.create_app()
 def slow(seconds):
     time.sleep(seconds)
     return ""
 app.add_url_rule("/<float:seconds>", view_func=slow, methods=["GET", "POST"])
 EOF
-COPY <<EOF /late.py
-import os, time
-time.sleep(int(os.environ["LATE"]))
-os.execlp("gunicorn", "gunicorn", "slow:app")
-EOF
-ENV GUNICORN_CMD_ARGS=--config=/etc/gunicorn.conf.py LATE=0
-CMD ["python", "/late.py"]
+CMD ["gunicorn", "--config=/etc/gunicorn.conf.py", "slow:app"]
 """
 
 
 @pytest.fixture
 def pod(image, tmp_path):
     """The manifest's pod in Podman, on a port of this machine."""
-    if not shutil.which("podman"):
-        missing("no podman")
+    require(shutil.which("podman"), "podman is not installed")
+    name = f"docker.io/library/{image}"
     server, manifest = Server(free_port()), tmp_path / "kubernetes.yaml"
     shutil.copy(MANIFEST, manifest)
-    edit(manifest, "library/hello:latest", f"library/{image}")
+    edit(manifest, "docker.io/library/hello:latest", name)
     port = "containerPort: 8080"
     edit(manifest, port, f"{port}, hostPort: {server.port}")
     run("sh", "-c", f"docker save {image} | podman load --quiet")
     try:
         run("podman", "kube", "play", manifest)
-        ancestor = f"--filter=ancestor=docker.io/library/{image}"
-        server.id = run("podman", "ps", "--quiet", ancestor).strip()
+        server.id = run("podman", "ps", "--quiet", f"--filter=ancestor={name}").strip()
         server.log = lambda: run("sh", "-c", f"podman logs {server.id} 2>&1")
         yield server
     finally:
         subprocess.run(["podman", "kube", "down", manifest], capture_output=True)
-        run("podman", "rmi", "--force", f"docker.io/library/{image}")
+        run("podman", "rmi", "--force", name)
 
 
 def test_manifest_runs_in_podman_and_stops_with_status_0(pod):
@@ -102,7 +93,8 @@ def broken_release(kubectl):
 
 
 def start_of_60_seconds(kubectl):
-    kubectl("set", "env", "deployment/hello", "LATE=60")
+    variables = ["LATE=60", "GUNICORN_CMD_ARGS=--timeout=90"]
+    kubectl("set", "env", "deployment/hello", *variables)
     settle(kubectl)
 
 
@@ -123,9 +115,7 @@ images: [{{name: docker.io/library/hello, newName: docker.io/library/{}, newTag:
 def kubectl(docker, image, tmp_path_factory):
     """kubectl for a namespace that has the manifest's objects and a pod for clients."""
     if not (context := os.environ.get("KUBE_CONTEXT")):
-        pytest.skip("no cluster: KUBE_CONTEXT has to name kubectl's current context")
-    current = run("kubectl", "config", "current-context").strip()
-    assert current == context, "KUBE_CONTEXT is not the current context"
+        pytest.skip("no cluster: KUBE_CONTEXT names one of kubectl's contexts")
     slow = f"{image}-slow"
     docker("build", "--provenance=false", "--tag", slow, "-", input=SLOW.format(image))
     run(*os.environ.get("KUBE_LOAD", "kind load docker-image").split(), slow)
