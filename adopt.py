@@ -62,10 +62,7 @@ def main():
     with tempfile.TemporaryDirectory() as work:
         context = Path(work, "context")
         copy_context(context, files)
-        packed, metadata, backend = build_wheel(context)
-        if source.as_posix().removeprefix("src/") not in packed:
-            error = f"Left out of the image: {source}, the app itself"
-            raise SystemExit(error + pointer(error))
+        packed, metadata, backend = build_wheel(context, source)
         uv_options += [f"--python-version={python}", *args.upgrades]
         files |= lock(context, args, uv_options, backend, metadata)
         packages = locked(files["requirements/runtime.txt"])
@@ -272,8 +269,11 @@ def copy_context(folder, files):
     (folder / "requirements").mkdir(exist_ok=True)
 
 
-def build_wheel(context):
-    """Return the wheel's names, its metadata, and what its backend asked for."""
+def build_wheel(context, source):
+    """Return the wheel's names, its metadata, and what its backend asked for.
+
+    End where the wheel lacks the file of the app's module.
+    """
     frontend = HELLO.resolve() / "requirements/build.txt"
     command = ["uv", "run", "--no-project", f"--with-requirements={frontend}"]
     command += ["python", "-m", "build", "--wheel", "--installer=uv"]
@@ -284,7 +284,11 @@ def build_wheel(context):
     with zipfile.ZipFile(wheel) as archive:
         names = archive.namelist()
         metadata = next(name for name in names if name.endswith("-info/METADATA"))
-        return names, archive.read(metadata).decode(), backend
+        metadata = archive.read(metadata).decode()
+    if source.as_posix().removeprefix("src/") not in names:
+        error = f"Left out of the image: {source}, the app itself"
+        raise SystemExit(error + pointer(error))
+    return names, metadata, backend
 
 
 def lock(context, args, uv_options, backend, metadata):

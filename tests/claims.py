@@ -9,6 +9,7 @@ from adopt import pointer
 # What an app can break by itself. The other claims are about the pattern's files.
 APP = {
     "test_paths_are_answered",
+    "test_HEAD_is_answered_as_GET_without_a_body",
     "test_docker_stop_is_graceful",
     "test_runs_hardened_without_an_error_in_the_log",
     "test_holds_on",
@@ -17,12 +18,13 @@ APP = {
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item, call):
-    """Print what became of a claim, and stop where the image never answers."""
+    """Print what became of a claim, and stop where the app does not answer."""
     report = yield
     if report.when == "call" or not report.passed:
         print(f"{claim(item)}: {outcome(item, report, call.excinfo)}", flush=True)
-    if report.when == "setup" and report.failed:
-        item.session.shouldstop = "the image does not answer"
+    first = report.when == "setup" or item.originalname == "test_paths_are_answered"
+    if report.failed and first:
+        item.session.shouldstop = "the app does not answer"
     return report
 
 

@@ -66,6 +66,11 @@ def test_paths_are_answered(container, pytestconfig):
         status = container.request(path)[0]
         assert status != 404, f"GET {path} is 404: name paths of the app, PATHS=/login"
         assert 200 <= status < 400, f"GET {path} is {status}\n{container.log()}"
+
+
+def test_HEAD_is_answered_as_GET_without_a_body(container, pytestconfig):
+    for path in pytestconfig.option.paths:
+        status = container.request(path)[0]
         head, _, body = container.request(path, "HEAD")
         assert (head, body) == (status, b""), f"HEAD {path} is {head}, GET is {status}"
 
