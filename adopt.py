@@ -444,7 +444,8 @@ def write(files):
 
 def set_by(dockerfile):
     """Return what another Dockerfile sets and installs."""
-    lines = r"(?m)^(?:ENV|VOLUME|EXPOSE|ENTRYPOINT|CMD) .*|apt\S* .*?install [^&;\n]*"
+    lines = r"(?m)^(?:ENV|VOLUME|EXPOSE|ENTRYPOINT|CMD|FROM (?!\S*python)\S+:) ?.*"
+    lines += r"|apt\S* .*?install [^&;\n]*"
     return re.findall(lines, re.sub(r" *\\\n *", " ", dockerfile))
 
 
