@@ -470,7 +470,8 @@ def ignored(packed):
     """Return the files of the wheel that git ignores, such as local settings."""
     listing = git("ls-files", "-z", "--others", "--ignored", "--exclude-standard") or ""
     names = {*packed, *(f"src/{name}" for name in packed)}
-    return sorted(names.intersection(listing.split("\0")))
+    # The build deletes hidden files.
+    return sorted(n for n in names & {*listing.split("\0")} if "/." not in n)
 
 
 def print_facts(packages, packed, metadata, compiled):

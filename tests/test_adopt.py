@@ -148,6 +148,14 @@ def test_files_that_the_wheel_lacks_are_counted_by_folder(folder):
     assert adopt.left_out(packed) == ["config.py", "data/ (1)", "shop/static/ (2)"]
 
 
+def test_files_of_the_wheel_that_git_ignores_are_named(folder):
+    """But for hidden files, which the build deletes."""
+    packed = ["shop/local.py", "shop/.keep", "shop/a.py"]
+    write(dict.fromkeys(packed, "") | {".gitignore": "local.py\n.keep\n"})
+    subprocess.run(["git", "init", "--quiet"], check=True)
+    assert adopt.ignored(packed) == ["shop/local.py"]
+
+
 def test_wheel_is_built_from_what_the_image_build_gets(folder, tmp_path):
     write(dict.fromkeys(["static/a", "app.py", "uploads/a", "docker/a", ".env"], ""))
     files = {".dockerignore": "*\n!static\n!*.py\n!docker\n", "pyproject.toml": ""}
