@@ -43,6 +43,11 @@ def up(server):
     server.compose("up", "--detach", "--no-deps", "--wait", "app")
 
 
+def wait_for_new_replicas(server, before):
+    """A rollout first builds, and waits up to 30 s for each reload of the proxy."""
+    server.wait(lambda: server.replicas() - before, "a new replica", 300)
+
+
 def images(server):
     template = "--format={{.Image}}"
     return set(run("docker", "inspect", template, *server.replicas()).split())
@@ -93,7 +98,7 @@ def test_build_that_fails_leaves_the_proxy_as_it_is(compose):
 def test_rollout_that_is_interrupted_again_and_again_is_undone(compose, number):
     before = compose.replicas()
     running = rollout(compose)
-    compose.wait(lambda: len(compose.replicas()) > len(before), "a new replica")
+    wait_for_new_replicas(compose, before)
     compose.wait(lambda: running.send_signal(number) or running.poll(), "its end", 300)
     check(running, 1, "Rollout undone")
     assert compose.replicas() == before
@@ -115,7 +120,7 @@ def test_rollout_that_cannot_stop_the_old_replicas_says_so(compose, tmp_path):
 def test_rollout_whose_reader_goes_is_finished(compose):
     before = compose.replicas()
     running = rollout(compose)
-    compose.wait(lambda: len(compose.replicas()) > len(before), "a new replica")
+    wait_for_new_replicas(compose, before)
     running.stderr.close()
     assert running.wait() == 0
     assert not compose.replicas() & before
@@ -124,7 +129,7 @@ def test_rollout_whose_reader_goes_is_finished(compose):
 def test_killed_rollout_is_no_outage_and_the_next_one_says_how_to_recover(compose):
     before = compose.replicas()
     first = rollout(compose, TARGET="bare")
-    compose.wait(lambda: len(compose.replicas()) > len(before), "a new replica")
+    wait_for_new_replicas(compose, before)
     recover = check(rollout(compose), 1, "Another rollout is running")
     os.killpg(first.pid, signal.SIGKILL)
     first.communicate()
