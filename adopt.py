@@ -321,7 +321,10 @@ def compile_with_gunicorn(command, context, names):
 
 def keep_versions(path):
     """Write the versions of the app's other locks into the lock file that uv reads."""
-    versions = dict(re.findall(r"(?m)^(\S+?)(==[^\s;]+)", read(path)))
+    versions = pins(path)
+    for pattern in REQUIREMENTS:
+        for requirements in Path().glob(pattern):
+            versions |= pins(requirements)
     packages = json.loads(read("Pipfile.lock") or "{}").get("default", {})
     for name, package in packages.items():
         versions[name] = package.get("version", "")
@@ -330,17 +333,24 @@ def keep_versions(path):
     path.write_text("\n".join(name + versions[name] for name in versions))
 
 
+def pins(path):
+    """Return {package: "==version"} of a file of requirements."""
+    return dict(re.findall(r"(?m)^([\w.-]+)(==[^\s;]+)", read(path)))
+
+
 def dependencies(context, args, metadata):
     """Return what names the dependencies: arguments of uv, and requirements."""
     if Path("uv.lock").exists():
         export = ["uv", "export", "--no-dev", "--no-emit-project", *args.chosen]
-        export += args.upgrades or ["--frozen"]
-        run([*export, "--output-file=exported"], context)
+        export += [*(args.upgrades or ["--locked"]), f"--output-file={context}/exported"]
+        # The lock has to fit the app's own pyproject.toml. Only an upgrade changes it.
+        run(export, context if args.upgrades else Path())
         return ["exported"], ""
     if re.search(r"(?m)^Requires-Dist: (?!.*extra ==)", metadata):
         project = "pyproject.toml" if read("pyproject.toml") else "setup.py"
         return [project, *args.chosen], ""
     if packages := tomllib.loads(read("Pipfile")).get("packages"):
+        print("read Pipfile")
         lines = [pipfile_line(*item) for item in packages.items()]
         return args.chosen, "\n".join(lines)
     for pattern in REQUIREMENTS:
@@ -380,7 +390,7 @@ def without_wheel(context, python):
     command += [f"--python-version={python}", "--python-platform=linux", "--verbose"]
     printed = run([*command, "--requirement=requirements/runtime.txt"], context)
     # uv names the file of each package that it would install.
-    return re.findall(r"Selecting: ([\w.-]+)==.*(?<!\.whl)\)", printed)
+    return sorted({*re.findall(r"Selecting: ([\w.-]+)==.*(?<!\.whl)\)", printed)})
 
 
 def run(command, folder, text=None):

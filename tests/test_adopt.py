@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from claims import reason
-from shell import ROOT, commit
+from shell import ROOT, commit, edit
 
 import adopt
 
@@ -188,12 +188,17 @@ def test_line_of_a_pipfile_becomes_a_requirement():
 
 def test_versions_of_other_locks_win(folder):
     """They replace the earlier lock's, and what only that has stays."""
-    poetry = '[[package]]\nname = "click"\nversion = "8.1.7"\n'
-    pipenv = '{"default": {"jinja2": {"version": "==3.1.5"}}}'
-    locks = {"poetry.lock": poetry, "Pipfile.lock": pipenv}
-    write(locks | {"old": "click==8\nflask==3 ;\n"})
-    adopt.keep_versions(Path("old"))
-    assert Path("old").read_text() == "click==8.1.7\nflask==3\njinja2==3.1.5"
+    write(
+        {
+            "requirements.txt": "itsdangerous==2.1 ; a\nwerkzeug>2\nclick==7\n",
+            "poetry.lock": '[[package]]\nname = "click"\nversion = "8.1.7"\n',
+            "Pipfile.lock": '{"default": {"jinja2": {"version": "==3.1.5"}}}',
+            "lock": "click==8\nflask==3 ;\n",
+        }
+    )
+    adopt.keep_versions(Path("lock"))
+    lines = ["click==8.1.7", "flask==3", "itsdangerous==2.1", "jinja2==3.1.5"]
+    assert Path("lock").read_text().splitlines() == lines
 
 
 def test_last_error_is_one_line():
@@ -297,6 +302,8 @@ def test_uv_project(folder):
     put_in("main:app", "--upgrade-package=jinja2")
     assert versions()["jinja2"] != "3.1.5" and "redis" not in versions()
     subprocess.run([*uv, "--check"], check=True)
+    edit(Path("pyproject.toml"), '"jinja2"', '"redis"')
+    assert "`uv.lock` needs to be updated" in put_in("main:app", status=1)
 
 
 def test_package_with_a_hook(folder):
