@@ -1,14 +1,15 @@
-# The separate build image, for interpreted code: the full image builds, slim ships.
-# slim receives wheels and the app's files, and none of the tools that made them.
+# The separate build image, for interpreted code: the full image builds, and slim is
+# what you run. It receives wheels and the app's files, and no build tools.
 
 # 1. dependencies: a wheel of each locked package. Runs again when the lock changes.
 FROM python:3.14 AS dependencies
 COPY requirements/runtime.txt /
-# One date. No debug symbols: they contain the random name of pip's build folder.
+# A constant date: 1980-01-01, the first that a wheel can have. No debug symbols: they
+# contain the random name of pip's build folder.
 ENV SOURCE_DATE_EPOCH=315532800 CFLAGS="-O3 -g0" CXXFLAGS="-O3 -g0"
 # /out, because BuildKit checksums the whole folder that a mounted path lies in.
 RUN pip wheel --no-cache-dir --require-hashes --requirement runtime.txt --wheel-dir /out/wheels \
-    # pip now has bytecode. In slim it has none, and needs twice the time to start.
+    # Stage 3 runs this pip: it has bytecode now, so it starts faster than slim's.
     && cp --archive /usr/local/lib/python3.*/site-packages/pip /out/wheels
 
 # 2. application: the app's own wheel, unpacked. Runs again when the source changes.
@@ -17,11 +18,11 @@ COPY requirements/build.txt /
 RUN pip install --no-cache-dir --require-hashes --requirement build.txt
 COPY . /src
 RUN export SOURCE_DATE_EPOCH=315532800 \
-    # A tar or a git URL as context bypasses .dockerignore: hidden files go here too.
+    # A tar or a git URL as context bypasses .dockerignore, so delete hidden files here.
     && find /src -mindepth 1 -name '.*' ! -name .well-known ! -name .vite -prune -exec rm -r {} + \
     # setuptools would take docker/ for a second package.
     && mv /src/docker / \
-    # The lock pins the build backend. Its check would take a third of the build.
+    # The lock pins the build backend, so its slow check is skipped.
     && python -m build --wheel --no-isolation --skip-dependency-check --outdir /wheels /src \
     && python -m installer --destdir /out/app --compile-bytecode 0 /wheels/*.whl \
     && sh /docker/split.sh
@@ -29,24 +30,26 @@ RUN export SOURCE_DATE_EPOCH=315532800 \
 # 3. installed: slim with the locked wheels. They are bind-mounted, so no layer has
 # them. Runs again when the lock or docker/ changes.
 FROM python:3.14-slim AS installed
-# pip goes, because scanners report it: by exact names, because others begin with pip,
-# and in its own layer, because Docker's classic image store dates deletions.
+# Delete pip, because scanners report it. Exact names: other packages begin with pip
+# too. A layer of its own: Docker's classic image store dates deletions.
 RUN cd /usr/local/lib/python3.*/site-packages \
     && rm -r pip pip-[0-9]* ../ensurepip /usr/local/bin/pip /usr/local/bin/pip3* \
     && touch --date=@0 . .. /usr/local/bin
-# With an epoch, Python checks bytecode by hash, not by date: finish.sh changes dates.
+# finish.sh changes dates, so bytecode must not depend on them: with SOURCE_DATE_EPOCH
+# Python checks it by hash.
 RUN --mount=type=bind,from=dependencies,source=/out/wheels,target=/wheels \
     --mount=type=bind,source=docker,target=/docker --mount=type=tmpfs,target=/tmp \
+    # finish.sh looks for what is newer.
     touch /tmp/began \
     && export SOURCE_DATE_EPOCH=315532800 PYTHONNODEBUGRANGES=1 \
-    # The builder's pip. It runs as root, so Python keeps bytecode of all it imports.
+    # The pip of stage 1. It runs as root, so Python keeps bytecode of what it imports.
     && PYTHONPATH=/wheels python -m pip install --no-index --no-cache-dir \
         --root-user-action=ignore /wheels/*.whl \
     && python /docker/bytecode.py \
     && sh /docker/finish.sh
 
 # 4. bare: the app on Python and the libraries that it needs: docker build --target bare
-# An image from scratch inherits nothing, so it repeats what runtime declares.
+# An image from scratch inherits nothing, so it repeats the settings of stage 5.
 FROM installed AS collection
 RUN --mount=type=bind,source=docker,target=/docker \
     --mount=type=bind,from=application,source=/out/links,target=/application \

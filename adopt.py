@@ -342,7 +342,8 @@ def dependencies(context, args, metadata):
     """Return what names the dependencies: arguments of uv, and requirements."""
     if Path("uv.lock").exists():
         export = ["uv", "export", "--no-dev", "--no-emit-project", *args.chosen]
-        export += [*(args.upgrades or ["--locked"]), f"--output-file={context}/exported"]
+        export += args.upgrades or ["--locked"]
+        export += [f"--output-file={context}/exported"]
         # The lock has to fit the app's own pyproject.toml. Only an upgrade changes it.
         run(export, context if args.upgrades else Path())
         return ["exported"], ""

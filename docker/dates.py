@@ -13,6 +13,6 @@ for folder in map(Path, sys.argv[1:]):
     for path in [folder, *folder.rglob("*")]:
         date = 0
         if path.is_file() and not path.is_symlink():
-            # Before 1979, so that no tool that lowers later dates changes it.
+            # Before 1979: tools that set dates back to 1980 leave it.
             date = zlib.crc32(path.read_bytes()) >> 4
         os.utime(path, (date, date), follow_symlinks=False)

@@ -12,7 +12,7 @@ echo 'app:x:10001:10001::/tmp:/usr/sbin/nologin' >> /etc/passwd
 echo 'app:x:10001:' >> /etc/group
 chmod 0755 /run/lock /var/tmp
 
-# No date of this build stays. Mounts of the engine date /etc and /run.
+# Replace each date of this build. The engine's mounts date /etc and /run too.
 python /docker/dates.py .
 find /etc /usr /var -xdev -newer /tmp/began -exec touch --no-dereference --date=@0 {} +
 touch --date=@0 /etc /run

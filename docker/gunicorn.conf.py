@@ -1,4 +1,4 @@
-"""gunicorn's settings, each with the failure that it prevents.
+"""gunicorn's settings, with their reasons.
 
 GUNICORN_CMD_ARGS overrides them.
 """
@@ -11,8 +11,8 @@ import socket
 import sys
 import threading
 
-# Imported before the workers are forked: they share 13 of 58 MB, and start 30 % faster
-# on 0.2 CPU. Each worker imports the app itself.
+# Imported before the workers are forked, so they share its memory and start faster.
+# Each worker imports the app itself.
 import flask  # noqa: F401
 import gunicorn
 
@@ -49,7 +49,7 @@ if workers < 1:
     sys.exit(f"WEB_CONCURRENCY={workers}: expected a whole number from 1")
 
 # Requests that a worker runs at once, including streams; more requests wait. With a
-# slow database, 16 threads serve twice as many requests as 8, for 1 MB more.
+# slow database, 16 threads serve twice as many requests as 8.
 threads = 16
 
 # The heartbeat is in memory: a slow write on a disk gets a healthy worker killed. AWS
@@ -64,7 +64,7 @@ control_socket_disable = True
 # sends a request to a closed connection: 502. deploy/nginx.conf has the same.
 keepalive = 95
 
-# Requests in flight end before `docker stop` kills, after 10 s.
+# `docker stop` kills after 10 s.
 graceful_timeout = 8
 
 # gunicorn has no access log by default.
@@ -72,7 +72,7 @@ accesslog = "-"
 
 
 def pre_fork(server, worker):
-    """Keep loaded objects out of garbage collection, so the workers share 5 MB each."""
+    """Keep loaded objects out of garbage collection, so the workers share them."""
     gc.freeze()
 
 
