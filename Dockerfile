@@ -1,5 +1,5 @@
-# The separate build image, for interpreted code: the full image builds, and slim is
-# what you run. It receives wheels and the app's files, and no build tools.
+# The separate build image, for interpreted code: the full image builds, and slim or
+# scratch is what you run. It receives wheels and the app's files, and no build tools.
 
 # 1. dependencies: a wheel of each locked package. Runs again when the lock changes.
 FROM python:3.14 AS dependencies
@@ -22,7 +22,7 @@ RUN export SOURCE_DATE_EPOCH=315532800 \
     && find /src -mindepth 1 -name '.*' ! -name .well-known ! -name .vite -prune -exec rm -r {} + \
     # setuptools would take docker/ for a second package.
     && mv /src/docker / \
-    # The lock pins the build backend, so its slow check is skipped.
+    # build.txt pins the build backend, so skip the slow check of it.
     && python -m build --wheel --no-isolation --skip-dependency-check --outdir /wheels /src \
     && python -m installer --destdir /out/app --compile-bytecode 0 /wheels/*.whl \
     && sh /docker/split.sh
@@ -30,8 +30,8 @@ RUN export SOURCE_DATE_EPOCH=315532800 \
 # 3. installed: slim with the locked wheels. They are bind-mounted, so no layer has
 # them. Runs again when the lock or docker/ changes.
 FROM python:3.14-slim AS installed
-# Delete pip, because scanners report it. Exact names: other packages begin with pip
-# too. A layer of its own: Docker's classic image store dates deletions.
+# Hide pip from scanners. Not pip*: other packages begin with pip too. A layer of its
+# own, because Docker's classic image store writes today's date into deletions.
 RUN cd /usr/local/lib/python3.*/site-packages \
     && rm -r pip pip-[0-9]* ../ensurepip /usr/local/bin/pip /usr/local/bin/pip3* \
     && touch --date=@0 . .. /usr/local/bin
@@ -39,16 +39,16 @@ RUN cd /usr/local/lib/python3.*/site-packages \
 # Python checks it by hash.
 RUN --mount=type=bind,from=dependencies,source=/out/wheels,target=/wheels \
     --mount=type=bind,source=docker,target=/docker --mount=type=tmpfs,target=/tmp \
-    # finish.sh looks for what is newer.
+    # finish.sh looks for files newer than this one.
     touch /tmp/began \
     && export SOURCE_DATE_EPOCH=315532800 PYTHONNODEBUGRANGES=1 \
-    # The pip of stage 1. It runs as root, so Python keeps bytecode of what it imports.
+    # The pip of stage 1. As root it also saves bytecode of the library it imports.
     && PYTHONPATH=/wheels python -m pip install --no-index --no-cache-dir \
         --root-user-action=ignore /wheels/*.whl \
     && python /docker/bytecode.py \
     && sh /docker/finish.sh
 
-# 4. bare: the app on Python and the libraries that it needs: docker build --target bare
+# 4. bare: the app, Python and its shared libraries (docker build --target bare).
 # An image from scratch inherits nothing, so it repeats the settings of stage 5.
 FROM installed AS collection
 RUN --mount=type=bind,source=docker,target=/docker \

@@ -19,9 +19,9 @@ LINKS = {
     ),
     "4 wheels": (STEPS + "4-wheels.Dockerfile", "two stages: wheels, bind-mounted"),
     "5 layers": (STEPS + "5-layers.Dockerfile", "the app is the last layer"),
-    "6 runtime": ("Dockerfile", "the dates are fixed, pip is removed, a non-root user"),
+    "6 runtime": ("Dockerfile", "constant dates, no pip, a non-root user"),
     "7 bare": ("Dockerfile", "the same app in `scratch`"),
-    "uv": ("benchmarks/uv.Dockerfile", "step 3 by uv, as its documentation shows"),
+    "uv": ("benchmarks/uv.Dockerfile", "step 3 by uv, after its documentation"),
     "no-compile": (
         "benchmarks/no-compile.Dockerfile",
         "step 3 with `pip install --no-compile`",
