@@ -5,8 +5,10 @@ import os
 import shutil
 import signal
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from features import FORM, form
 from servers import load
 from shell import ROOT, run
 
@@ -55,9 +57,12 @@ def images(server):
 
 def test_rollout_loses_no_request(compose):
     before = compose.replicas()
-    with every_request_answered(compose):
+    upload = "/upload?seconds=25", "POST", form(b"a"), FORM
+    with ThreadPoolExecutor(1) as pool, every_request_answered(compose):
+        long = pool.submit(compose.request, *upload)
         check(rollout(compose), 0, "Rollout done")
     after = compose.replicas()
+    assert long.result()[0] == 200
     assert len(after) == len(before) and not after & before
 
 
