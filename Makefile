@@ -18,7 +18,7 @@ test-image: .venv/dev ## test any image: make test-image IMAGE=name PATHS="/ /lo
 		--override-ini=addopts= --capture=no --assert=plain --image="$(IMAGE)" \
 		--paths="$(or $(PATHS),/)" --options="$(OPTIONS)" tests/test_image.py
 
-lint: .venv/dev .venv/tools ## check the code, scripts, Dockerfiles, workflows and the manifest
+lint: .venv/dev .venv/tools ## check code, scripts, Dockerfiles, workflows, the manifest
 	.venv/bin/ruff check
 	.venv/bin/ruff format --check
 	@# A cd or a RUN more is plainer than what these three ask for, and Debian's sh has no pipefail.
@@ -41,7 +41,7 @@ release: ## tag the version in pyproject.toml and push the tag, from which CI re
 reproduce: .venv/dev ## build both images twice, and compare their digests
 	@.venv/bin/pytest --quiet --capture=no tests/test_release.py -k same_layers
 
-verify: ## build a released image again and compare it: make verify IMAGE=name@sha256:...
+verify: ## rebuild a release and compare it: make verify IMAGE=name@sha256:...
 	@release/verify "$$IMAGE"
 
 bench: .venv/tools ## measure the images beside what they replace, and write the figures

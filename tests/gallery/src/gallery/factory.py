@@ -10,23 +10,23 @@ from flask import Flask, redirect, render_template, request, url_for
 checksum = mkPredefinedCrcFun("crc-32")
 
 
+def connect():
+    database = Path(os.environ.get("DATA", "/data"), "pictures.sqlite")
+    return closing(sqlite3.connect(database, isolation_level=None))
+
+
 def create_app():
     """Return the app; SECRET_KEY and DATA, a folder, are read from the environment."""
     app = Flask(__name__)
     app.secret_key = os.environ["SECRET_KEY"]
-
-    def connect():
-        database = Path(os.environ.get("DATA", "/data"), "pictures.sqlite")
-        return closing(sqlite3.connect(database, isolation_level=None))
 
     @app.cli.command()
     def upgrade():
         """Bring the database to the newest version."""
         with connect() as connection:
             (version,) = connection.execute("PRAGMA user_version").fetchone()
-            for script in sorted(Path(app.root_path, "migrations").glob("*.sql"))[
-                version:
-            ]:
+            scripts = sorted(Path(app.root_path, "migrations").glob("*.sql"))
+            for script in scripts[version:]:
                 connection.executescript(script.read_text())
                 click.echo(f"applied {script.name}")
 
