@@ -24,6 +24,12 @@ def configured():
     return app
 
 
+def slow():
+    """The app, after a start that takes its time."""
+    time.sleep(10)
+    return app
+
+
 @app.get("/")
 def headers():
     """The scheme and the header that came, and a header of so many bytes."""

@@ -255,7 +255,7 @@ FLAT = {
     "tests/test_a.py": "",
     "words.json": "{}",
     "Procfile": "web: gunicorn app:app\n",
-    "Dockerfile": "FROM node:22\nFROM python:3.12\nCMD flask run\n",
+    "Dockerfile": "FROM node:22\nFROM python:3.14\nCMD flask run\n",
     "requirements/base.txt": "flask\ncrcmod\n",
     "requirements/prod.txt": "-r base.txt\ngunicorn==20.1.0\n",
 }

@@ -45,9 +45,14 @@ def up(server):
     server.compose("up", "--detach", "--no-deps", "--wait", "app")
 
 
-def wait_for_new_replicas(server, before):
-    """A rollout first builds, and waits up to 30 s for each reload of the proxy."""
+def begin_rollout(server, **variables):
+    """Start a rollout, and return when it waits for its new replicas."""
+    before = server.replicas()
+    # Otherwise a busy machine would see them when the rollout has ended.
+    running = rollout(server, APP="features:slow()", **variables)
+    # It first builds, and waits up to 30 s for a reload of the proxy.
     server.wait(lambda: server.replicas() - before, "a new replica", 300)
+    return running
 
 
 def images(server):
@@ -102,8 +107,7 @@ def test_build_that_fails_leaves_the_proxy_as_it_is(compose):
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP], ids=["TERM", "HUP"])
 def test_rollout_that_is_interrupted_again_and_again_is_undone(compose, number):
     before = compose.replicas()
-    running = rollout(compose)
-    wait_for_new_replicas(compose, before)
+    running = begin_rollout(compose)
     compose.wait(lambda: running.send_signal(number) or running.poll(), "its end", 300)
     check(running, 1, "Rollout undone")
     assert compose.replicas() == before
@@ -124,8 +128,7 @@ def test_rollout_that_cannot_stop_the_old_replicas_says_so(compose, tmp_path):
 
 def test_rollout_whose_reader_goes_is_finished(compose):
     before = compose.replicas()
-    running = rollout(compose)
-    wait_for_new_replicas(compose, before)
+    running = begin_rollout(compose)
     running.stderr.close()
     assert running.wait() == 0
     assert not compose.replicas() & before
@@ -133,8 +136,7 @@ def test_rollout_whose_reader_goes_is_finished(compose):
 
 def test_killed_rollout_is_no_outage_and_the_next_one_says_how_to_recover(compose):
     before = compose.replicas()
-    first = rollout(compose, TARGET="bare")
-    wait_for_new_replicas(compose, before)
+    first = begin_rollout(compose, TARGET="bare")
     recover = check(rollout(compose), 1, "Another rollout is running")
     os.killpg(first.pid, signal.SIGKILL)
     first.communicate()
