@@ -25,7 +25,7 @@ def every_request_answered(server):
 def rollout(server, *arguments, **variables):
     """Start a rollout, with other variables than those of the replicas."""
     return subprocess.Popen(
-        ["deploy/rollout.sh", *arguments],
+        ["env", "--default-signal=HUP", "deploy/rollout.sh", *arguments],  # nohup
         cwd=ROOT,
         env=server.environment | variables,
         stderr=subprocess.PIPE,
