@@ -460,10 +460,15 @@ def set_by(dockerfile):
     return re.findall(lines, re.sub(r" *\\\n *", " ", dockerfile))
 
 
+def sources(packed):
+    """Return where the files of a wheel may lie in this folder."""
+    return {*packed, *(f"src/{name}" for name in packed)}
+
+
 def left_out(packed):
     """Return the folders and files that the wheel lacks, with the number of files."""
     files = {*app_files()}
-    names = {*packed, *(f"src/{name}" for name in packed)}
+    names = sources(packed)
     scripts = {Path(name).name for name in packed if ".data/scripts/" in name}
     inside = {p for p in files if p.as_posix() in names or p.name in scripts}
     kept = {Path()}.union(*(path.parents for path in inside))
@@ -480,7 +485,7 @@ def left_out(packed):
 def ignored(packed):
     """Return the files of the wheel that git ignores, such as local settings."""
     listing = git("ls-files", "-z", "--others", "--ignored", "--exclude-standard") or ""
-    names = {*packed, *(f"src/{name}" for name in packed)}
+    names = sources(packed)
     # The build deletes hidden files.
     return sorted(n for n in names & {*listing.split("\0")} if "/." not in n)
 

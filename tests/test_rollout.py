@@ -24,8 +24,9 @@ def every_request_answered(server):
 
 def rollout(server, *arguments, **variables):
     """Start a rollout, with other variables than those of the replicas."""
+    # Under nohup a shell could not trap HUP.
     return subprocess.Popen(
-        ["env", "--default-signal=HUP", "deploy/rollout.sh", *arguments],  # nohup
+        ["env", "--default-signal=HUP", "deploy/rollout.sh", *arguments],
         cwd=ROOT,
         env=server.environment | variables,
         stderr=subprocess.PIPE,
@@ -108,7 +109,12 @@ def test_build_that_fails_leaves_the_proxy_as_it_is(compose):
 def test_rollout_that_is_interrupted_again_and_again_is_undone(compose, number):
     before = compose.replicas()
     running = begin_rollout(compose)
-    compose.wait(lambda: running.send_signal(number) or running.poll(), "its end", 300)
+
+    def ended():
+        running.send_signal(number)
+        return running.poll() is not None  # 0 is an end too, which the check refuses
+
+    compose.wait(ended, "its end", 300)
     check(running, 1, "Rollout undone")
     assert compose.replicas() == before
 
