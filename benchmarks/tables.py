@@ -6,7 +6,6 @@
 """
 
 import re
-from itertools import pairwise
 from statistics import median
 
 STEPS = "benchmarks/steps/"
@@ -79,22 +78,12 @@ def starts(results):
     return table(["image", "start", "start with 0.2 CPU"], rows)
 
 
-def neighbours(results):
-    names = [name for name in results["code"] if name[0].isdigit()]
-    rows = []
-    for before, after in pairwise(names):
-        kinds = [results[kind] for kind in ("code", "start")]
-        cells = [spread(ratios(kind, after, before), "") for kind in kinds]
-        rows.append([after, *cells])
-    return table(["step", "rebuild", "start"], rows)
-
-
 def machine(results):
     rows = [[name, text] for name, text in results["machine"].items()]
     return table(["measured on", ""], rows)
 
 
-TABLES = [steps, sizes, gallery, builds, starts, neighbours, machine]
+TABLES = [steps, sizes, gallery, builds, starts, machine]
 
 
 def fill(text, results):
@@ -133,12 +122,12 @@ def ratios(values, row, other):
     return [numerator / denominator for numerator, denominator in pairs]
 
 
-def spread(values, unit=" s"):
-    """Return the median, the lowest and the highest, as text."""
+def spread(values):
+    """Return the median in seconds, the lowest and the highest, as text."""
     if not values:
         return "-"
     lowest, highest = figure(min(values)), figure(max(values))
-    return f"{figure(median(values))}{unit} ({lowest} to {highest})"
+    return f"{figure(median(values))} s ({lowest} to {highest})"
 
 
 def size(count):
