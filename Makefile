@@ -35,9 +35,6 @@ lock: .venv/tools ## pin the newest releases of everything, by hash
 	$(LOCK) --group tools --constraint requirements/dev.txt --output-file requirements/tools.txt
 	$(LOCK) --group bench --constraint requirements/dev.txt --output-file requirements/bench.txt
 
-release: ## tag the version in pyproject.toml and push the tag, from which CI releases
-	@release/tag
-
 reproduce: .venv/dev ## build both images twice, and compare their digests
 	@.venv/bin/pytest --quiet --capture=no tests/test_release.py -k same_layers
 
@@ -57,4 +54,4 @@ bench: .venv/tools ## measure the images beside what they replace, and write the
 		"Python 3.11 or newer is needed, and $(PYTHON) is %d.%d: name another with make PYTHON=..." % sys.version_info[:2])'
 	$(PYTHON) -m venv .venv
 
-.PHONY: help run test test-image lint lock release reproduce verify bench
+.PHONY: help run test test-image lint lock reproduce verify bench
