@@ -11,20 +11,14 @@ from statistics import median
 STEPS = "benchmarks/steps/"
 LINKS = {
     "1 full": (STEPS + "1-full.Dockerfile", "one stage on `python:3.14`"),
-    "2 slim": (STEPS + "2-slim.Dockerfile", "one stage on `python:3.14-slim`"),
-    "3 venv": (
-        STEPS + "3-venv.Dockerfile",
-        "two stages: a virtual environment is copied",
-    ),
-    "4 wheels": (STEPS + "4-wheels.Dockerfile", "two stages: wheels, bind-mounted"),
+    "2 slim": (STEPS + "2-slim.Dockerfile", "one stage on slim"),
+    "3 venv": (STEPS + "3-venv.Dockerfile", "a virtual environment is copied"),
+    "4 wheels": (STEPS + "4-wheels.Dockerfile", "wheels are bind-mounted"),
     "5 layers": (STEPS + "5-layers.Dockerfile", "the app is the last layer"),
     "6 runtime": ("Dockerfile", "constant dates, no pip, a non-root user"),
     "7 bare": ("Dockerfile", "the same app in `scratch`"),
     "uv": ("benchmarks/uv.Dockerfile", "step 3 by uv, after its documentation"),
-    "no-compile": (
-        "benchmarks/no-compile.Dockerfile",
-        "step 3 with `pip install --no-compile`",
-    ),
+    "no-compile": ("benchmarks/no-compile.Dockerfile", "step 3, pip's `--no-compile`"),
 }
 
 
