@@ -65,7 +65,7 @@ def main():
         packed, metadata, backend = build_wheel(context, source)
         uv_options += [f"--python-version={python}", *args.upgrades]
         files |= lock(context, args, uv_options, backend, metadata)
-        packages = locked(files["requirements/runtime.txt"])
+        packages = locked(files["requirements/runtime.txt"], args.upgrades)
         compiled = without_wheel(context, python)
 
     write(files)
@@ -372,9 +372,15 @@ def pipfile_line(name, value):
     return f"{name}[{','.join(package.get('extras', []))}]{version}"
 
 
-def locked(text):
-    """Return the packages of a lock file; end where gunicorn cannot serve them."""
+def locked(text, upgrades=()):
+    """Return the packages of a lock file.
+
+    End where gunicorn cannot serve them, or where they lack one to upgrade.
+    """
     packages = {*re.findall(r"(?m)^([\w.-]+)==", text)}
+    for name in re.findall(r"--upgrade-package=([\w.-]+)", " ".join(upgrades)):
+        if re.sub("[_.-]+", "-", name).lower() not in packages:
+            raise SystemExit(f"--upgrade-package: the dependencies lack {name}")
     if "quart" in packages or {"fastapi", "flask"} & packages == {"fastapi"}:
         raise SystemExit("fastapi and quart are ASGI: gunicorn serves WSGI apps")
     if "flask" not in packages:

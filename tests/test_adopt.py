@@ -179,6 +179,13 @@ def test_lock_that_gunicorn_cannot_serve_is_refused():
         adopt.locked("gunicorn==27\n")
 
 
+def test_package_to_upgrade_is_one_of_the_lock():
+    lock = "flask==3\nflask-login==1\n"
+    adopt.locked(lock, ["--upgrade", "--upgrade-package=Flask_Login==1"])
+    with pytest.raises(SystemExit, match="the dependencies lack flaks"):
+        adopt.locked(lock, ["--upgrade-package=flaks"])
+
+
 def test_line_of_a_pipfile_becomes_a_requirement():
     assert adopt.pipfile_line("x", "*") == "x[]"
     assert (

@@ -10,7 +10,7 @@ import tomllib
 import pytest
 from images import inspect, read_files, read_layers
 from servers import Process, free_port
-from shell import ROOT, RUN, commit, edit, require, run
+from shell import RUN, commit, edit, require, run
 
 
 @pytest.fixture
