@@ -29,6 +29,9 @@ UNNEEDED += " venv"
 # Files whose absence from the image surprises nobody.
 EXPECTED = r"(?i)readme|licen|pyproject|setup\.|manifest|requirements|docker|deploy/"
 EXPECTED += r"|compose|pipfile|tests?/|.*(\.lock|\.orig)$"
+# A `RUN` of these is not needed any more.
+OWN_STEPS = "pip3?|pipenv|poetry|uv|venv|apt|useradd|adduser|groupadd|addgroup"
+OWN_STEPS += "|mkdir|chown|chmod"
 # The first of these that an app has names its dependencies.
 REQUIREMENTS = ("requirements.txt", "requirements/prod*.txt", "requirements.in")
 PROJECT = """
@@ -462,6 +465,7 @@ def write(files):
 def set_by(dockerfile):
     """Return what another Dockerfile sets and installs."""
     lines = r"(?m)^(?:ENV|VOLUME|EXPOSE|ENTRYPOINT|CMD|FROM (?!\S*python)\S+:) ?.*"
+    lines += rf"|^RUN (?!.*\b(?:{OWN_STEPS})\b).*"
     lines += r"|apt\S* .*?install [^&;\n]*"
     return re.findall(lines, re.sub(r" *\\\n *", " ", dockerfile))
 

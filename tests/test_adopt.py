@@ -262,7 +262,7 @@ FLAT = {
     "tests/test_a.py": "",
     "words.json": "{}",
     "Procfile": "web: gunicorn app:app\n",
-    "Dockerfile": "FROM node:22\nFROM python:3.14\nCMD flask run\n",
+    "Dockerfile": "FROM node:22\nRUN npm ci\nFROM python:3.14\nRUN pip3 install .\nCMD a",
     "requirements/base.txt": "flask\ncrcmod\n",
     "requirements/prod.txt": "-r base.txt\ngunicorn==20.1.0\n",
 }
@@ -282,7 +282,7 @@ def test_flat_app(folder):
         "wrote requirements/build.txt",
         "wrote requirements/runtime.txt",
         "Procfile (LINE)",
-        "Dockerfile: FROM node:22, CMD flask run (LINE)",
+        "Dockerfile: FROM node:22, RUN npm ci, CMD a (LINE)",
         "No wheel: crcmod (LINE)",
         "Left out of the image: words.json (LINE)",
         "docker build -t shop . && docker build --target bare -t shop:bare .",
