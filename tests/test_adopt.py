@@ -262,7 +262,7 @@ FLAT = {
     "tests/test_a.py": "",
     "words.json": "{}",
     "Procfile": "web: gunicorn app:app\n",
-    "Dockerfile": "FROM node:22\nRUN npm ci\nFROM python:3.14\nRUN pip3 install .\nCMD a",
+    "Dockerfile": "FROM node:22\nRUN npm ci\nFROM python:3\nRUN pip install .\nCMD a",
     "requirements/base.txt": "flask\ncrcmod\n",
     "requirements/prod.txt": "-r base.txt\ngunicorn==20.1.0\n",
 }
