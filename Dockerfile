@@ -7,9 +7,9 @@ COPY requirements/runtime.txt /
 # A constant date: 1980-01-01, the first that a wheel can have. No debug symbols: they
 # contain the random name of pip's build folder.
 ENV SOURCE_DATE_EPOCH=315532800 CFLAGS="-O3 -g0" CXXFLAGS="-O3 -g0"
-# /out, because BuildKit checksums the whole folder that a mounted path lies in.
+# Not in /: BuildKit checksums the folder around each mounted path.
 RUN pip wheel --no-cache-dir --require-hashes --requirement runtime.txt --wheel-dir /out/wheels \
-    # Stage 3 runs this pip: it has bytecode now, so it starts faster than slim's.
+    # Stage 3 has no pip: it runs this one, which has bytecode and so starts fast.
     && cp --archive /usr/local/lib/python3.*/site-packages/pip /out/wheels
 
 # 2. application: the app's own wheel, unpacked. Runs again when the source changes.
@@ -31,12 +31,12 @@ RUN export SOURCE_DATE_EPOCH=315532800 \
 # them. Runs again when the lock or docker/ changes.
 FROM python:3.14-slim AS installed
 # Hide pip from scanners. Not pip*: other packages begin with pip too. A layer of its
-# own, because Docker's classic image store writes today's date into deletions.
+# own, because Docker's classic image store gives deletions today's date.
 RUN cd /usr/local/lib/python3.*/site-packages \
     && rm -r pip pip-[0-9]* ../ensurepip /usr/local/bin/pip /usr/local/bin/pip3* \
     && touch --date=@0 . .. /usr/local/bin
-# finish.sh changes dates, so bytecode must not depend on them: with SOURCE_DATE_EPOCH
-# Python checks it by hash.
+# finish.sh changes dates. With SOURCE_DATE_EPOCH, Python checks bytecode by hash, not
+# by date.
 RUN --mount=type=bind,from=dependencies,source=/out/wheels,target=/wheels \
     --mount=type=bind,source=docker,target=/docker --mount=type=tmpfs,target=/tmp \
     # finish.sh looks for files newer than this one.

@@ -27,8 +27,9 @@ GUNICORN = "gunicorn>=27.0.1"
 UNNEEDED = "build deploy dist docker docs env instance node_modules requirements tests"
 UNNEEDED += " venv"
 # Files whose absence from the image surprises nobody.
-EXPECTED = r"(?i)readme|licen|pyproject|setup\.|manifest|requirements|docker|deploy/"
-EXPECTED += r"|compose|pipfile|tests?/|.*(\.lock|\.orig)$"
+EXPECTED = r"(?i)(readme|licen[cs]e)(\.\w+)?|pyproject\.toml|setup\.(py|cfg)|pipfile"
+EXPECTED += r"|manifest\.in|requirements.*\.(txt|in)|.*\.(lock|orig)|dockerfile.*"
+EXPECTED += r"|(docker-)?compose.*\.ya?ml|(requirements|docker|deploy|tests?)/"
 # A `RUN` of these is not needed any more.
 OWN_STEPS = "pip3?|pipenv|poetry|uv|venv|apt|useradd|adduser|groupadd|addgroup"
 OWN_STEPS += "|mkdir|chown|chmod"
@@ -119,7 +120,7 @@ def find_module(app):
 def check(args):
     """End with one line where the arguments or this folder do not fit."""
     if not shutil.which("uv"):
-        raise SystemExit("uv is missing: pip install uv")
+        raise SystemExit("uv is missing: pipx install uv")
     if args.data and not args.data.startswith("/"):
         raise SystemExit("--data takes an absolute path, such as /data")
     for name in args.allow:
@@ -488,7 +489,7 @@ def left_out(packed):
         counts[f"{absent[-1]}/" if absent else str(path)] += 1
     # A file that ADOPTING.md names has a line of its own.
     named = entries()
-    names = [n for n in counts if n not in named and not re.match(EXPECTED, n)]
+    names = [n for n in counts if n not in named and not re.fullmatch(EXPECTED, n)]
     return [f"{name} ({counts[name]})" if name[-1] == "/" else name for name in names]
 
 

@@ -17,7 +17,7 @@ LINKS = {
     "5 layers": (STEPS + "5-layers.Dockerfile", "the app is the last layer"),
     "6 runtime": ("Dockerfile", "constant dates, no pip, a non-root user"),
     "7 bare": ("Dockerfile", "the same app in `scratch`"),
-    "uv": ("benchmarks/uv.Dockerfile", "step 3 by uv, after its documentation"),
+    "uv": ("benchmarks/uv.Dockerfile", "step 3 with uv, as its documentation shows"),
     "no-compile": ("benchmarks/no-compile.Dockerfile", "step 3, pip's `--no-compile`"),
 }
 

@@ -55,7 +55,9 @@ route_to_all() {
     reload
 }
 
-keep_old_image() { docker tag "$old_image" "$image" || true; }  # for the next docker compose up
+keep_old_image() {  # for the next docker compose up
+    if docker tag "$old_image" "$image"; then say "$image names the old image again."; fi
+}
 cancel() {
     keep_old_image
     unlock
@@ -71,7 +73,7 @@ undo() {
     remove_broken_replicas
     keep_old_image
     route_to_all
-    say "Rollout undone: the old replicas are serving, and $image is their image again."
+    say "Rollout undone: the old replicas are serving."
 }
 
 proxy nginx -t -q  # an error in its settings would stop the rollout half way
@@ -96,7 +98,8 @@ old_image=$(docker inspect --format '{{.Image}}' $old | head -n 1)
 trap cancel EXIT
 [ $# -eq 0 ] || docker tag "$1" "$image"
 # The engine deletes an untagged image: the old one keeps a name until the next rollout.
-docker tag "$old_image" "$image-before" || say "A build has removed the old image: no way back."
+way_back="The way back: deploy/rollout.sh $image-before"
+docker tag "$old_image" "$image-before" || way_back="No way back: a build has removed the old image."
 [ $# -gt 0 ] || docker compose build app
 export COMPOSE_PROGRESS=quiet  # from here on, nothing fails because nobody reads it
 trap undo EXIT
@@ -112,4 +115,4 @@ docker stop $old > /dev/null
 docker rm $old > /dev/null
 trap - EXIT
 route_to_all
-say "Rollout done: the new replicas are serving. The way back: deploy/rollout.sh $image-before"
+say "Rollout done: the new replicas are serving. $way_back"

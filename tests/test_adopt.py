@@ -142,10 +142,15 @@ def test_data_folder_enters_the_owners_dockerfile_once():
 
 def test_files_that_the_wheel_lacks_are_counted_by_folder(folder):
     names = ["shop/a.py", "shop/static/a", "shop/static/b", "data/a/b", "src/x/a.py"]
-    names += ["bin/dump"]
+    names += ["bin/dump", "license_key.py"]
     write(dict.fromkeys([*names, "config.py", "README.md", "tests/a.py"], ""))
     packed = ["shop/a.py", "x/a.py", "shop-1.data/scripts/dump"]
-    assert adopt.left_out(packed) == ["config.py", "data/ (1)", "shop/static/ (2)"]
+    assert adopt.left_out(packed) == [
+        "config.py",
+        "data/ (1)",
+        "license_key.py",
+        "shop/static/ (2)",
+    ]
 
 
 def test_files_of_the_wheel_that_git_ignores_are_named(folder):

@@ -63,7 +63,7 @@ def images(server):
 
 def test_rollout_loses_no_request(compose):
     before = compose.replicas()
-    upload = "/upload?seconds=25", "POST", form(b"a"), FORM
+    upload = "/upload?seconds=29", "POST", form(b"a"), FORM
     with ThreadPoolExecutor(1) as pool, every_request_answered(compose):
         long = pool.submit(compose.request, *upload)
         check(rollout(compose), 0, "Rollout done")
@@ -82,7 +82,7 @@ def test_image_before_the_last_rollout_comes_back_by_the_line_that_it_printed(co
 
 def test_rollout_after_a_build_is_done_though_the_old_image_is_gone(compose):
     compose.compose("build", "app")
-    check(rollout(compose), 0, "Rollout done")
+    check(rollout(compose), 0, "the new replicas are serving. No way back: ")
 
 
 def test_image_that_does_not_start_is_undone(compose):
