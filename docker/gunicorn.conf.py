@@ -36,21 +36,17 @@ class LastingLogger(logging.Logger):
 for name in "gunicorn.error", "gunicorn.access":
     logging.getLogger(name).__class__ = LastingLogger
 
-
-def whole_number(name, default, highest):
-    """Return a variable's number, from 1 to the highest, or end the start."""
-    text = os.environ.get(name) or default
-    if not (text.isdecimal() and 1 <= int(text) <= highest):
-        sys.exit(f"{name}={text!r}: expected a whole number from 1 to {highest}")
-    return int(text)
-
-
 # All interfaces: on gunicorn's default, 127.0.0.1, no published port reaches it.
-bind = f"0.0.0.0:{whole_number('PORT', '8080', 65535)}"
+port = os.environ.get("PORT") or "8080"
+if not (port.isdecimal() and 1 <= int(port) <= 65535):
+    sys.exit(f"PORT={port!r}: expected a whole number from 1 to 65535")
+bind = f"0.0.0.0:{port}"
 
 # Processes: each uses one core. A fixed number, because the CPU count is the host's and
 # not the container's quota.
-workers = whole_number("WEB_CONCURRENCY", "2", 1000)
+workers = int(os.environ.get("WEB_CONCURRENCY", 2))
+if workers < 1:
+    sys.exit(f"WEB_CONCURRENCY={workers}: expected a whole number from 1")
 
 # Requests that a worker runs at once, including streams; more requests wait. With a
 # slow database, 16 threads serve twice as many requests as 8.

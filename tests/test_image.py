@@ -139,13 +139,12 @@ def test_number_of_workers(gunicorn_alone, start, option):
 
 
 def test_bad_setting_ends_the_start_with_one_line(gunicorn_alone, start):
-    settings = ["PORT=x", "PORT=0", "PORT=99999", "WEB_CONCURRENCY=0"]
-    settings += ["WEB_CONCURRENCY=x"]
+    settings = ["PORT=x", "PORT=0", "PORT=99999", "PORT=-1", "WEB_CONCURRENCY=0"]
     servers = {setting: start(f"--env={setting}", wait=False) for setting in settings}
     for setting, server in servers.items():
         server.wait(server.ended, f"the start ended with {setting}")
         name, value = setting.split("=")
-        line = f"{name}='{value}': expected a whole number from 1 to .*\n"
+        line = f"{name}='?{value}'?: expected a whole number from 1.*\n"
         log = server.log()
         assert re.fullmatch(line, log), f"{setting}: {log}"
         status = server.inspect("{{.State.ExitCode}}")

@@ -23,7 +23,7 @@ def test_every_name_in_the_settings_is_one_of_gunicorn():
     exec(SETTINGS, names := {})
     modules = {"contextlib", "flask", "gc", "gunicorn", "logging", "os", "socket"}
     modules |= {"sys", "threading"}
-    own = {"LastingLogger", "name", "stop_reading", "stream", "whole_number"}
+    own = {"LastingLogger", "name", "port", "stop_reading", "stream"}
     own |= {"__builtins__", "__doc__"}
     settings = {setting.name for setting in KNOWN_SETTINGS}
     assert names.keys() - settings - modules - own == set()
