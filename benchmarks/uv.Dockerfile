@@ -1,4 +1,5 @@
-# The recipe of uv's documentation, but built on the full image:
+# uv as its documentation shows it (a cache mount, compiled bytecode, the environment is
+# copied), with this project's locks, and built on the full image:
 # https://docs.astral.sh/uv/guides/integration/docker/
 FROM python:3.14 AS builder
 COPY requirements/bench.txt /
