@@ -215,8 +215,8 @@ def pattern_files(args, names):
         patterns += ["compose.yaml", "deploy/*"]
     if args.update:
         names = names + re.findall(r"(?m)^!(\w[\w./-]*)$", read(".dockerignore"))
-        data = re.findall(r"USER .*\nWORKDIR (.*)", read("Dockerfile"))
-        args.data = args.data or "".join(data[:1])
+    if args.update or args.compose:
+        args.data = args.data or data_folder(read("Dockerfile"))
     files = {}
     for source in (path for pattern in patterns for path in HELLO.glob(pattern)):
         name = source.relative_to(HELLO).as_posix()
@@ -237,7 +237,14 @@ def put_in(text, args, names):
     text = add(text, "\n*\n", [f"!{name}\n" for name in names])
     if args.data and "\nUSER " in text:
         text = put_in_data(text, args.data.rstrip("/"))
+    if args.data and "\nservices:" in text:
+        text = put_in_volume(text, args.data)
     return text
+
+
+def data_folder(dockerfile):
+    """Return the folder that --data put into a Dockerfile, or an empty text."""
+    return "".join(re.findall(r"USER .*\nWORKDIR (.*)", dockerfile)[:1])
 
 
 def put_in_data(dockerfile, folder):
@@ -255,6 +262,15 @@ def put_in_data(dockerfile, folder):
     copy = "COPY --from=application /out/data /\n"
     text = re.sub(rf"(?m)^{copy}(USER .*\n)WORKDIR .*\n", r"\g<1>", text)
     return re.sub(r"(?m)^USER .*\n", rf"{copy}\g<0>WORKDIR {folder}\n", text)
+
+
+def put_in_volume(compose, folder):
+    """Return a compose.yaml whose app keeps the folder in a volume."""
+    if "\nvolumes:" in compose:
+        return compose
+    volume = f'    volumes: ["data:{folder}"]\n'
+    text = re.sub(r'(?m)^    tmpfs: \["/tmp:.*\n', rf"\g<0>{volume}", compose)
+    return f"{text}\nvolumes: {{data: }}\n"
 
 
 def copy_context(folder, files):
@@ -524,8 +540,8 @@ def print_facts(packages, packed, metadata, compiled):
 def print_commands(app, dockerfile, packed, python):
     """Print how to build, migrate, run and test the image."""
     image, options = image_name(), "--rm"
-    if data := re.search(r"USER .*\nWORKDIR (.*)", dockerfile):
-        options += f" --volume={image}:{data[1]}"
+    if folder := data_folder(dockerfile):
+        options += f" --volume={image}:{folder}"
     print(f"docker build -t {image} . && docker build --target bare -t {image}:bare .")
     for name in packed:
         if name.endswith("migrations/alembic.ini"):

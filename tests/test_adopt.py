@@ -360,6 +360,7 @@ def test_owners_edits_survive_every_run(folder):
     third = contents()
     edited = {name for name, text in first.items() if third[name] != text}
     assert edited == {"Dockerfile", ".dockerignore"}
+    assert third["compose.yaml"].count('    volumes: ["data:/data"]\n') == 1
     user = "ENV A=b\nCOPY --from=application /out/data /\nUSER 10001:10001\n"
     assert user in third["Dockerfile"] and "\n!x\n" in third[".dockerignore"]
     assert os.access("deploy/rollout.sh", os.X_OK)
