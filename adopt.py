@@ -23,6 +23,7 @@ except ModuleNotFoundError:
 
 HELLO = Path(os.path.relpath(Path(__file__).parent))
 GUNICORN = "gunicorn>=27.0.1"
+SYSTEM_FOLDERS = "/bin /dev /etc /home /lib /opt /proc /root /run /sys /tmp /usr /var"
 # Folders that the image does not need.
 UNNEEDED = "build deploy dist docker docs env instance node_modules requirements tests"
 UNNEEDED += " venv"
@@ -55,7 +56,7 @@ exclude = ["tests", "test_*.py", "conftest.py"]
 def main():
     args, uv_options = parse_arguments()
     source = find_module(args.app)
-    check(args)
+    check(args, uv_options)
     toml = read("pyproject.toml")
     names = args.allow + ([] if is_adopted() else folders())
     files = pattern_files(args, names)
@@ -103,11 +104,11 @@ def parse_arguments():
 
 def find_module(app):
     """Return the file of the app's module, in this folder or in its src/."""
-    module, _, name = app.partition(":")
-    if not name:
+    parts = re.fullmatch(r"([\w.]+):(\w+)(\([^()]*\))?", app)
+    if not parts:
         raise SystemExit("Name the app as MODULE:APP: shop:app, or shop:create_app()")
+    module, name = parts[1], parts[2]
     path = module.replace(".", "/")
-    name = name.partition("(")[0]
     for top in ("", "src/"):
         for source in (Path(f"{top}{path}/__init__.py"), Path(f"{top}{path}.py")):
             if re.search(rf"\b{name}\b|import \*", read(source)):
@@ -117,27 +118,42 @@ def find_module(app):
     raise SystemExit(f"There is no module {module} in this folder or in its src/")
 
 
-def check(args):
+def check(args, uv_options):
     """End with one line where the arguments or this folder do not fit."""
     if not shutil.which("uv"):
         raise SystemExit("uv is missing: pipx install uv")
-    if args.data and not args.data.startswith("/"):
-        raise SystemExit("--data takes an absolute path, such as /data")
+    check_data(args.data)
+    for word in uv_options:
+        if not word.startswith("-"):
+            raise SystemExit(f"{word}: an option of uv pip compile is --name=value")
     for name in args.allow:
         if name not in os.listdir():
             raise SystemExit(f"--allow: there is no {name} in this folder")
-    for name in ("docker", "deploy", "requirements"):
+    for name in (".", "docker", "deploy", "requirements"):
         if os.path.isfile(name):
             raise SystemExit(f"{name} is a file; the pattern needs this folder")
+        if os.path.isdir(name) and not os.access(name, os.W_OK):
+            raise SystemExit(f"The folder {name} is read-only")
     if args.update and git("status", "--porcelain", ".") != "":
         raise SystemExit("--update writes over your files: commit them to git first")
 
 
+def check_data(folder):
+    """End where a folder is none that the Dockerfile can make for the app alone."""
+    if folder is None:
+        return
+    plain = re.fullmatch(r"(/(?!\.\.)[\w.-]+)+/?", folder)
+    if not plain or folder.rstrip("/") in SYSTEM_FOLDERS.split():
+        raise SystemExit("--data takes an absolute path of its own, such as /data")
+
+
 def git(*arguments):
-    """Return what git prints, or None where it cannot."""
-    if shutil.which("git"):
-        done = subprocess.run(["git", *arguments], capture_output=True, text=True)
-        return None if done.returncode else done.stdout
+    """Return what git prints, or None where there is no repository."""
+    here = Path.cwd()
+    if any((folder / ".git").exists() for folder in (here, *here.parents)):
+        if not shutil.which("git"):
+            raise SystemExit("git is missing: it tells which files stay out")
+        return run(["git", *arguments], here)
 
 
 def read(path):
@@ -174,11 +190,16 @@ def is_flat(toml):
 
 def tables(toml):
     """Return the names of the tables in pyproject.toml, those of its tools included."""
-    try:
-        table = tomllib.loads(toml)
-    except tomllib.TOMLDecodeError as error:
-        raise SystemExit(f"pyproject.toml: {error}") from None
+    table = parse("pyproject.toml", toml)
     return {*table, *table.get("tool", {})}
+
+
+def parse(name, text, loads=tomllib.loads):
+    """Return the content of a file, or end with its error."""
+    try:
+        return loads(text)
+    except ValueError as error:
+        raise SystemExit(f"{name}: {error}") from None
 
 
 def packaged(toml, names, source):
@@ -345,10 +366,11 @@ def keep_versions(path):
     for pattern in REQUIREMENTS:
         for requirements in Path().glob(pattern):
             versions |= pins(requirements)
-    packages = json.loads(read("Pipfile.lock") or "{}").get("default", {})
+    pipfile_lock = parse("Pipfile.lock", read("Pipfile.lock") or "{}", json.loads)
+    packages = pipfile_lock.get("default", {})
     for name, package in packages.items():
         versions[name] = package.get("version", "")
-    for package in tomllib.loads(read("poetry.lock")).get("package", []):
+    for package in parse("poetry.lock", read("poetry.lock")).get("package", []):
         versions[package["name"]] = f"=={package['version']}"
     path.write_text("\n".join(name + versions[name] for name in versions))
 
@@ -370,7 +392,7 @@ def dependencies(context, args, metadata):
     if re.search(r"(?m)^Requires-Dist: (?!.*extra ==)", metadata):
         project = "pyproject.toml" if read("pyproject.toml") else "setup.py"
         return [project, *args.chosen], ""
-    if packages := tomllib.loads(read("Pipfile")).get("packages"):
+    if packages := parse("Pipfile", read("Pipfile")).get("packages"):
         print("read Pipfile")
         lines = [pipfile_line(*item) for item in packages.items()]
         return args.chosen, "\n".join(lines)
@@ -388,8 +410,11 @@ def dependencies(context, args, metadata):
 def pipfile_line(name, value):
     """Return a line of a Pipfile as a requirement."""
     package = value if isinstance(value, dict) else {"version": value}
+    for key in package.keys() - {"version", "extras", "markers"}:
+        raise SystemExit(f"Pipfile: {name} has {key}: write version, extras, markers")
     version = package.get("version", "").removeprefix("*")
-    return f"{name}[{','.join(package.get('extras', []))}]{version}"
+    extras, markers = package.get("extras", []), package.get("markers", "")
+    return f"{name}[{','.join(extras)}]{version} ; {markers}".removesuffix(" ; ")
 
 
 def locked(text, upgrades=()):

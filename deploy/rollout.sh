@@ -9,6 +9,10 @@
 set -eu
 cd "$(dirname "$0")/.."
 
+case "$#${1-}" in
+0 | 1[!-]*) ;;
+*) echo "Usage: deploy/rollout.sh [IMAGE]" >&2 && exit 2 ;;
+esac
 replicas() { docker compose ps --quiet "$@" app; }
 new_replicas() { replicas | grep --invert-match "$old"; }
 proxy() { docker compose exec -T proxy "$@"; }

@@ -58,7 +58,8 @@ def reason(error):
     Of a log behind its first line, this takes the last line that names an error.
     """
     first, *log = [line for line in str(error).splitlines() if line] or [repr(error)]
-    named = [line for line in log if re.match(r"[\w.]*(Error|Exception|Exit)\b", line)]
+    error_line = re.compile(r"[\w.]*(Error|Exception|Exit)\b|docker: |unknown flag")
+    named = [line for line in log if error_line.match(line)]
     named = named or [line for line in log if "[ERROR]" in line] or log
     text = " ".join([first, *named[-1:]])
     return text + pointer(text)

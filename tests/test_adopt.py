@@ -72,6 +72,7 @@ def test_package_comes_before_a_module_of_its_name(folder):
     ("app", "message"),
     [
         ("shop", "Name the app as MODULE:APP: shop:app, or shop:create_app()"),
+        ("shop:app)", "Name the app as MODULE:APP"),
         ("none:app", "There is no module none in this folder or in its src/"),
         ("shop:ap", "shop.py has no ap"),
     ],
@@ -85,7 +86,10 @@ def test_wrong_app_is_named(folder, app, message):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--data=data"], "--data takes an absolute path, such as /data"),
+        (["--data=data"], "--data takes an absolute path of its own, such as /data"),
+        (["--data=/tmp"], "--data takes an absolute path of its own, such as /data"),
+        (["--data=/a/.."], "--data takes an absolute path of its own, such as /data"),
+        (["--dat", "/a"], "/a: an option of uv pip compile is --name=value"),
         (["--allow=none"], "--allow: there is no none in this folder"),
         (["--update"], "--update writes over your files: commit them to git first"),
     ],
@@ -120,9 +124,19 @@ def test_pyproject_without_a_backend_gets_one(folder):
     assert wheel["include"] == ["/lib", "/*.py"] and wheel["sources"] == ["src"]
 
 
-def test_broken_pyproject_is_named():
+def test_broken_file_is_named(folder):
     with pytest.raises(SystemExit, match=r"pyproject.toml: .*line 1"):
         adopt.tables("[x\n")
+    write({"Pipfile.lock": "{"})
+    with pytest.raises(SystemExit, match=r"Pipfile.lock: .*line 1"):
+        adopt.keep_versions(Path("lock"))
+
+
+def test_repository_that_git_refuses_is_told(folder):
+    """Otherwise the files that git ignores would enter the image."""
+    write({".git": "gitdir: nowhere", "app.py": FLASK})
+    with pytest.raises(SystemExit, match="not a git repository: nowhere"):
+        adopt.folders()
 
 
 def test_app_of_a_later_run_takes_the_place_of_the_first():
@@ -193,9 +207,10 @@ def test_package_to_upgrade_is_one_of_the_lock():
 
 def test_line_of_a_pipfile_becomes_a_requirement():
     assert adopt.pipfile_line("x", "*") == "x[]"
-    assert (
-        adopt.pipfile_line("x", {"version": ">1", "extras": ["a", "b"]}) == "x[a,b]>1"
-    )
+    package = {"version": ">1", "extras": ["a", "b"], "markers": "os_name == 'nt'"}
+    assert adopt.pipfile_line("x", package) == "x[a,b]>1 ; os_name == 'nt'"
+    with pytest.raises(SystemExit, match="Pipfile: x has git"):
+        adopt.pipfile_line("x", {"git": "https://localhost/x"})
 
 
 def test_versions_of_other_locks_win(folder):

@@ -126,8 +126,9 @@ def test_build_names_a_missing_library_and_the_page_that_helps(docker, source):
 
 
 def test_python_version_is_the_same_wherever_it_stands():
-    version = r"(?:python:|/python)(3\.\d+)"
+    version = re.compile(r"(?:python:|/python|--python-version )(3\.\d+)")
     places = ("*.md", "*.py", "*.svg", "*Dockerfile")
     names = run("git", "ls-files", *places, cwd=ROOT).splitlines()
-    texts = [(ROOT / name).read_text() for name in names]
-    assert len({match for text in texts for match in re.findall(version, text)}) == 1
+    texts = {name: (ROOT / name).read_text() for name in names}
+    versions = {name: {*version.findall(text)} for name, text in texts.items()}
+    assert len(set().union(*versions.values())) == 1, versions
