@@ -164,6 +164,11 @@ def test_rollout_without_a_replica_is_refused(compose):
         up(compose)
 
 
+@pytest.mark.parametrize("arguments", [["--help"], ["a", "b"]])
+def test_wrong_arguments_are_refused(compose, arguments):
+    check(rollout(compose, *arguments), 2, "Usage: deploy/rollout.sh [IMAGE]")
+
+
 def test_killed_replica_loses_what_it_was_answering_and_no_more(compose):
     replica = compose.replicas().pop()
     with load(f"127.0.0.1:{compose.port}") as answers:
