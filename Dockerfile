@@ -7,9 +7,9 @@ COPY requirements/runtime.txt /
 # A constant date: 1980-01-01, the first that a wheel can have. No debug symbols: they
 # contain the random name of pip's build folder.
 ENV SOURCE_DATE_EPOCH=315532800 CFLAGS="-O3 -g0" CXXFLAGS="-O3 -g0"
-# Not in /: BuildKit checksums the folder around each mounted path.
+# /out, not /: BuildKit checksums the parent folder of a mounted path.
 RUN pip wheel --no-cache-dir --require-hashes --requirement runtime.txt --wheel-dir /out/wheels \
-    # Stage 3 has no pip: it runs this one, which has bytecode and so starts fast.
+    # Stage 3 has no pip: it runs this copy, whose bytecode makes it start faster.
     && cp --archive /usr/local/lib/python3.*/site-packages/pip /out/wheels
 
 # 2. application: the app's own wheel, unpacked. Runs again when the source changes.
@@ -25,6 +25,7 @@ RUN export SOURCE_DATE_EPOCH=315532800 \
     # build.txt pins the build backend, so skip the slow check of it.
     && python -m build --wheel --no-isolation --skip-dependency-check --outdir /wheels /src \
     && python -m installer --destdir /out/app --compile-bytecode 0 /wheels/*.whl \
+    # Makes /out/static, and /out/links for bare, out of /out/app.
     && sh /docker/split.sh
 
 # 3. installed: slim with the locked wheels. They are bind-mounted, so no layer has
@@ -35,14 +36,13 @@ FROM python:3.14-slim AS installed
 RUN cd /usr/local/lib/python3.*/site-packages \
     && rm -r pip pip-[0-9]* ../ensurepip /usr/local/bin/pip /usr/local/bin/pip3* \
     && touch --date=@0 . .. /usr/local/bin
-# finish.sh changes dates. With SOURCE_DATE_EPOCH, Python checks bytecode by hash, not
-# by date.
+# finish.sh changes dates. With SOURCE_DATE_EPOCH, bytecode is checked by hash instead.
 RUN --mount=type=bind,from=dependencies,source=/out/wheels,target=/wheels \
     --mount=type=bind,source=docker,target=/docker --mount=type=tmpfs,target=/tmp \
     # finish.sh looks for files newer than this one.
     touch /tmp/began \
     && export SOURCE_DATE_EPOCH=315532800 PYTHONNODEBUGRANGES=1 \
-    # The pip of stage 1. As root it also saves bytecode of the library it imports.
+    # The pip of stage 1. As root it also saves bytecode of the stdlib it imports.
     && PYTHONPATH=/wheels python -m pip install --no-index --no-cache-dir \
         --root-user-action=ignore /wheels/*.whl \
     && python /docker/bytecode.py \
