@@ -1,7 +1,8 @@
 """Ask HOST for PATH by GET and POST from NUMBER clients until standard input ends.
 
-Print how often each answer came. Half of the clients keep a connection for 3 s, as a
-proxy does: Kubernetes' preStop gives it 5 s to leave one.
+Print a line when as many answers have come, and at the end how often each came. Half of
+the clients keep a connection for 3 s, as a proxy does: Kubernetes' preStop gives it 5 s
+to leave one.
 """
 
 import concurrent.futures
@@ -34,6 +35,9 @@ def client(number, until=0):
 
 with concurrent.futures.ThreadPoolExecutor(int(number)) as pool:
     pool.map(client, range(int(number)))
+    while len(answers) < int(number):
+        time.sleep(0.01)
+    print("all have begun", flush=True)
     sys.stdin.read()
     over.set()
 print(json.dumps(Counter(answers)))

@@ -191,6 +191,7 @@ def load(host, path="/", number=16, python=(sys.executable,)):
     command, answers = [*python, "-c", code, host, path, str(number)], {}
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
     with subprocess.Popen(command, text=True, **pipes) as process:
+        process.stdout.readline()  # otherwise the event could be over before
         yield answers
         answers |= json.loads(process.communicate()[0])
 
