@@ -153,7 +153,7 @@ def git(*arguments):
     if any((folder / ".git").exists() for folder in (here, *here.parents)):
         if not shutil.which("git"):
             raise SystemExit("git is missing: it tells which files stay out")
-        return run(["git", *arguments], here)
+        return run(["git", *arguments], here).stdout
 
 
 def read(path):
@@ -256,10 +256,11 @@ def put_in(text, args, names):
     text = re.sub(r'(?m)^wsgi_app = ".*"$', lambda line: app, text)
     text = text.replace("!hello_app\n", "")
     text = add(text, "\n*\n", [f"!{name}\n" for name in names])
-    if args.data and "\nUSER " in text:
-        text = put_in_data(text, args.data.rstrip("/"))
-    if args.data and "\nservices:" in text:
-        text = put_in_volume(text, args.data)
+    folder = (args.data or "").rstrip("/")
+    if folder and "\nUSER " in text:
+        text = put_in_data(text, folder)
+    if folder and "\nservices:" in text:
+        text = put_in_volume(text, folder)
     return text
 
 
@@ -318,7 +319,7 @@ def build_wheel(context, source):
     frontend = HELLO.resolve() / "requirements/build.txt"
     command = ["uv", "run", "--no-project", f"--with-requirements={frontend}"]
     command += ["python", "-m", "build", "--wheel", "--installer=uv"]
-    printed = run([*command, "--outdir=../wheel"], context)
+    printed = run([*command, "--outdir=../wheel"], context).stderr
     requirements = re.findall(r"isolated environment:\n((?:  - .*\n)+)", printed)
     backend = re.sub(" +- ", "", "".join(requirements))
     wheel = next(context.glob("../wheel/*.whl"))
@@ -440,13 +441,14 @@ def without_wheel(context, python):
     """
     command = ["uv", "pip", "install", "--dry-run", "--no-deps", "--target=none"]
     command += [f"--python-version={python}", "--python-platform=linux", "--verbose"]
-    printed = run([*command, "--requirement=requirements/runtime.txt"], context)
+    command.append("--requirement=requirements/runtime.txt")
+    printed = run(command, context).stderr
     # uv names the file of each package that it would install.
     return sorted({*re.findall(r"Selecting: ([\w.-]+)==.*(?<!\.whl)\)", printed)})
 
 
 def run(command, folder, text=None):
-    """Return what a command prints; where it fails, end with its error in one line."""
+    """Run a command to its end; where it fails, end with its error in one line."""
     environment = os.environ | {"NO_COLOR": "1", "UV_PYTHON_DOWNLOADS": "never"}
     done = subprocess.run(
         command, input=text, cwd=folder, env=environment, capture_output=True, text=True
@@ -456,7 +458,7 @@ def run(command, folder, text=None):
         # The reason why a package fails says less than that an old one does.
         text = re.search("Failed to build|$", done.stderr)[0] or error
         raise SystemExit(error + pointer(text))
-    return done.stdout + done.stderr
+    return done
 
 
 def last_error(printed):
